@@ -1,0 +1,251 @@
+"""Where needs and fulfilments meet: the only room that knows both."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+from prometheus_client import Counter, Histogram
+
+from bot.backends.consent import AssumedConsent, Nobody
+from bot.backends.embedded import load_emotions, load_scripted, load_stylist
+from bot.backends.resilience import Deadline, Fallback
+from bot.backends.tgi import TGI
+from bot.conversation.characters import load
+from bot.conversation.counsellor import Counsellor
+from bot.conversation.model import Character, CharacterId, Kind, Mendable, Message, Part, Scope
+from bot.conversation.off_record import OffTheRecord
+from bot.conversation.ports import Conversation, People, Responder
+from bot.resources import strings
+from bot.safety.replies import unable
+from bot.settings import Settings
+from storage.counsels import SqlCounsels, SqlPeople
+from storage.database import Database, DatabaseUnreachable, open_database
+from storage.keys import KeyStore, create_master_key, parse_master_key, read_master_key
+from storage.schema import migrate
+
+log = logging.getLogger(__name__)
+
+MESSAGES = Counter("mentos_messages", "Messages heard", ["messenger"])
+PARTS = Counter("mentos_reply_parts", "Parts of replies, by kind", ["kind"])
+APOLOGIES = Counter("mentos_apologies", "Replies that failed and became an apology", ["error"])
+FALLBACKS = Counter("mentos_fallbacks", "Replies of the script because the language model failed")
+SECONDS = Histogram("mentos_reply_seconds", "From a message heard to the last part of its reply", ["messenger"])
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What is open while people are remembered."""
+
+    rows: Database
+    keys_at: Database
+    people: SqlPeople
+    counsels: SqlCounsels
+    master_key: str
+    """Where the master key came from, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mentos:
+    """Everything, put together and running."""
+
+    settings: Settings
+    conversation: Conversation
+    characters: Mapping[CharacterId, Character]
+    words: Mapping[str, Mapping[str, str]]
+    storage: Storage | None
+    failed: dict[str, str] = field(default_factory=dict)
+    """Doors that are down, and the kind of error that felled them."""
+
+    async def check(self) -> dict[str, str]:
+        """Ask every part how it is: `ok`, or one word of why not."""
+        if self.storage is None:
+            return self.failed
+        return {
+            "database": await _reach(self.storage.rows),
+            "keys": await _reach(self.storage.keys_at),
+            **self.failed,
+        }
+
+    async def sweep(self) -> None:
+        """End counsels that fell silent, and delete what has been kept for long enough."""
+        if self.storage is None:
+            return
+        retention = self.settings.retention
+        await self.storage.counsels.end_idle(now() - timedelta(minutes=self.settings.counsel.idle_minutes))
+        await self.storage.counsels.expire(
+            guests_before=now() - timedelta(hours=retention.guest_hours),
+            turns_before=now() - timedelta(days=retention.turn_days) if retention.turn_days else None,
+        )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Apologising:
+    """Fulfils `Conversation`: the one place where a failure becomes words for a person."""
+
+    def __init__(self, conversation: Conversation, *, language: str) -> None:
+        self._conversation = conversation
+        self._language = language
+
+    async def respond(self, message: Message) -> AsyncIterator[Part]:
+        MESSAGES.labels(message.account.messenger).inc()
+        with SECONDS.labels(message.account.messenger).time():
+            try:
+                async for part in self._conversation.respond(message):
+                    PARTS.labels(part.kind).inc()
+                    yield part
+            except Exception as error:  # noqa: BLE001 - whatever broke, somebody waits for words
+                kind = type(error).__name__
+                APOLOGIES.labels(kind).inc()
+                # the error's own words may be the person's: its kind and its place have to do
+                log.error(  # noqa: TRY400
+                    "no reply on %s: %s in %s", message.account.messenger, kind, _where(error)
+                )
+                yield Part(unable(message.text, self._language), Kind.NOTICE)
+
+    async def delivered(self, message: Message) -> None:
+        await self._conversation.delivered(message)
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        return await self._conversation.unanswered(messenger)
+
+
+@asynccontextmanager
+async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
+    """Put everything together over the data folder, which this process must hold, and take it apart again.
+
+    Raises `Mendable` in all its kinds (a wrong master key, a newer schema, a broken character …), each before anything
+    stored is touched.
+    """
+    async with AsyncExitStack() as stack:
+        characters = characters_of(settings)
+        storage = await _open_storage(settings, stack)
+        await storage.counsels.write_characters(list(characters.values()))
+
+        people: People = storage.people
+        if settings.consent.assume:
+            people = AssumedConsent(
+                people,
+                scopes=frozenset(map(Scope, settings.consent.assume)),
+                character_id=next(iter(characters)),
+                now=now,
+            )
+        yield await _put_together(settings, stack, characters, people=people, storage=storage)
+
+
+@asynccontextmanager
+async def open_off_record(settings: Settings) -> AsyncIterator[Mentos]:
+    """Put everything together without a folder or a database: nobody is known, asked or stored."""
+    async with AsyncExitStack() as stack:
+        characters = characters_of(settings)
+        yield await _put_together(settings, stack, characters, people=Nobody(), storage=None)
+
+
+async def _put_together(
+    settings: Settings,
+    stack: AsyncExitStack,
+    characters: Mapping[CharacterId, Character],
+    *,
+    people: People,
+    storage: Storage | None,
+) -> Mentos:
+    words = strings(settings.language)
+    off_record = OffTheRecord(now=now)
+    counsellor = Counsellor(
+        people=people,
+        counsels=storage.counsels if storage else off_record,
+        off_record=off_record,
+        emotions=load_emotions(),
+        responder=await _responder(settings, stack),
+        stylist=load_stylist(),
+        characters=characters,
+        words=words["core"],
+        now=now,
+        asks_consent=storage is not None,
+    )
+    stack.push_async_callback(counsellor.drain)
+    conversation = Apologising(counsellor, language=settings.language)
+    return Mentos(settings, conversation, characters, words, storage)
+
+
+async def _responder(settings: Settings, stack: AsyncExitStack) -> Responder:
+    script = load_scripted()
+    llm = settings.llm
+    if llm.url is None:
+        return script
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    model = TGI(
+        session=session,
+        url=llm.url,
+        model=llm.model,
+        api_key=llm.api_key.get_secret_value() if llm.api_key else None,
+        max_input_tokens=llm.max_input_tokens,
+        max_tokens=llm.max_tokens,
+        temperature=llm.temperature,
+        top_p=llm.top_p,
+    )
+    return Fallback(Deadline(model, first_s=llm.first_token_s, total_s=llm.total_s), script, on_fallback=FALLBACKS.inc)
+
+
+def characters_of(settings: Settings) -> Mapping[CharacterId, Character]:
+    """Read the characters of Mentos and of the data folder. Raises `CharacterError`."""
+    available = {*load_stylist().renderers, *(["prompt", "lora"] if settings.llm.url else [])}
+    return load(available=available, folders=[settings.home / "characters"])
+
+
+def rows_of(settings: Settings) -> Database:
+    return open_database(settings.database.url or f"sqlite:///{settings.home / 'mentos.sqlite3'}")
+
+
+def keys_of(settings: Settings) -> Database:
+    return open_database(settings.keys.url or f"sqlite:///{settings.home / 'keys.sqlite3'}")
+
+
+def master_key(settings: Settings) -> tuple[bytes, str]:
+    """Return the master key and where it is kept: the environment, a file, or a new file while nothing is stored yet.
+
+    Raises `Mendable` where it is missing or is none.
+    """
+    if settings.keys.master:
+        return parse_master_key(settings.keys.master.get_secret_value()), "MENTOS_KEYS__MASTER"
+    path = settings.keys.master_file or settings.home / "master.key"
+    if path.exists():
+        return read_master_key(path), str(path)
+    if settings.keys.master_file or settings.keys.url or (settings.home / "keys.sqlite3").exists():
+        raise Mendable(
+            f"there is no master key at {path}; put back the one that opens this data, or, for a new database, set "
+            "MENTOS_KEYS__MASTER to what 'openssl rand -base64 32' prints"
+        )
+    return create_master_key(path), str(path)
+
+
+async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
+    rows, keys_at = rows_of(settings), keys_of(settings)
+    stack.push_async_callback(rows.close)
+    stack.push_async_callback(keys_at.close)
+    key, said_where = master_key(settings)
+    keys = await KeyStore.open(keys_at, master_key=key)
+    await migrate(rows)
+    people, counsels = SqlPeople(database=rows, keys=keys), SqlCounsels(database=rows, keys=keys)
+    return Storage(rows, keys_at, people, counsels, said_where)
+
+
+async def _reach(database: Database) -> str:
+    try:
+        await database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    except DatabaseUnreachable:
+        return "unreachable"
+    return "ok"
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line that raised, without the error's words, which may be a person's."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "nowhere"

@@ -1,0 +1,150 @@
+"""The written sentences of the scripted counsellor, and when each may be said."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot import resources
+from bot.conversation.model import Emotion, EmotionLabel
+
+
+class Mood(StrEnum):
+    """The side of an emotion, as far as it decides what can be asked. Unknown: nothing is named."""
+
+    GLAD = "glad"
+    PLAIN = "plain"
+    LOW = "low"
+    UNKNOWN = "unknown"
+
+
+class Stage(StrEnum):
+    """How far a conversation has come, as far as it decides the kind of question."""
+
+    EXPLORE = "explore"
+    COMFORT = "comfort"
+    ACT = "act"
+
+
+class Asks(StrEnum):
+    """Whether an open question follows the sentences of an occasion."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    UNLESS_ASKED = "unless asked"
+    """Not while our last question still stands: a short answer is acknowledged, nothing unrelated is asked."""
+
+
+GLAD = {
+    EmotionLabel.HAPPY,
+    EmotionLabel.GRATEFUL,
+    EmotionLabel.EXPECTANT,
+    EmotionLabel.LOVING,
+    EmotionLabel.JOYFUL,
+}
+_POOLS = {*Stage, Mood.GLAD, Mood.PLAIN, "expectant", "afresh", "concern", "deciding", "worry", "asking"}
+_NOTHING = re.compile(r"(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Something that is answered in a way of its own, such as a greeting or a request that cannot be met."""
+
+    name: str
+    when: re.Pattern[str]
+    apart_from: re.Pattern[str]
+    unless: re.Pattern[str]
+    within: int | None
+    moods: frozenset[Mood]
+    is_answer: bool
+    says: tuple[str, ...]
+    then: tuple[str, ...]
+    asks: Asks
+    pool: str | None
+
+    def fits(self, text: str, *, mood: Mood, was_asked: bool) -> bool:
+        return (
+            mood in self.moods
+            and (was_asked or not self.is_answer)
+            and (self.within is None or len(re.sub(r"[\W_]", "", text)) <= self.within)
+            and self.unless.search(text) is None
+            and self.when.search(self.apart_from.sub(" ", text)) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a conversation is about: remarks that name no emotion, and questions for each stage."""
+
+    name: str
+    words: re.Pattern[str]
+    lasts: bool
+    says: tuple[str, ...]
+    questions: Mapping[Stage, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """A small exercise: offered as a question, given as steps when the answer was yes."""
+
+    offer: str
+    steps: tuple[str, ...]
+
+
+class Bank:
+    """All that the scripted counsellor can say, read once from `bot/resources/scripted`."""
+
+    def __init__(self) -> None:
+        validations = {name: tuple(lines) for name, lines in _read("validations").items()}
+        self.neutral = validations.pop("NEUTRAL")
+        self.validations = {EmotionLabel[name]: lines for name, lines in validations.items()}
+        questions = _read("questions")
+        self.questions = {kind: tuple(lines) for kind, lines in questions.items() if kind in _POOLS}
+        self.known = tuple((re.compile(k["said"]), re.compile(k["asks"])) for k in questions["known"])
+        self.skills = tuple(Skill(s["offer"], tuple(s["steps"])) for s in questions["skill"])
+        self.topics = tuple(_topic(name, table) for name, table in _read("topics").items())
+        self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
+        self.reflection = _read("reflection")
+        self._sounds_low = re.compile(questions["sounds_low"])
+        self._sounds_glad = re.compile(questions["sounds_glad"])
+
+    def mood(self, text: str, emotion: Emotion) -> Mood:
+        """Return the side of a confident emotion, unless the person's own words speak against it."""
+        if not emotion.is_confident:
+            return Mood.UNKNOWN
+        side = Mood.GLAD if emotion.label in GLAD else Mood.LOW
+        if emotion.label is EmotionLabel.EVERYDAY:
+            side = Mood.PLAIN
+        low, glad = bool(self._sounds_low.search(text)), bool(self._sounds_glad.search(text))
+        contradicted = (side is not Mood.LOW and low and not glad) or (side is Mood.LOW and glad and not low)
+        return Mood.UNKNOWN if contradicted else side
+
+    def topic(self, text: str) -> Topic | None:
+        return next((topic for topic in self.topics if topic.words.search(text)), None)
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    return resources.toml(f"scripted/{name}.toml")
+
+
+def _topic(name: str, table: Mapping[str, Any]) -> Topic:
+    questions = {stage: tuple(table[stage]) for stage in Stage}
+    words = re.compile(rf"(?<![가-힣])(?:{table['words']})")
+    return Topic(name, words, table.get("lasts", False), tuple(table["says"]), questions)
+
+
+def _occasion(table: Mapping[str, Any]) -> Occasion:
+    return Occasion(
+        name=table["name"],
+        when=re.compile(table["when"]),
+        apart_from=re.compile(table["apart_from"]) if "apart_from" in table else _NOTHING,
+        unless=re.compile(table["unless"]) if "unless" in table else _NOTHING,
+        within=table.get("within"),
+        moods=frozenset(Mood(mood) for mood in table["moods"]) if "moods" in table else frozenset(Mood),
+        is_answer=table.get("asked", False),
+        says=tuple(table["says"]),
+        then=tuple(table.get("then", ())),
+        asks=Asks(table["asks"]),
+        pool=table.get("pool"),
+    )

@@ -1,0 +1,278 @@
+"""How one message becomes one reply."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from weakref import WeakValueDictionary
+
+from bot.conversation.characters import find
+from bot.conversation.commands import Command, Verb, parse, read_consent
+from bot.conversation.model import (
+    Account,
+    Answer,
+    Character,
+    CharacterId,
+    Consent,
+    Emotion,
+    Kind,
+    Message,
+    Part,
+    Person,
+    Scope,
+    Situation,
+    Turn,
+    clean,
+    is_blank,
+    shorten,
+)
+from bot.conversation.off_record import OffTheRecord
+from bot.conversation.ports import Counsels, EmotionReader, NoReply, People, Responder, Stylist
+from bot.conversation.sentences import sentences
+from bot.safety.assess import Risk, assess
+from bot.safety.gate import gate
+from bot.safety.replies import words as crisis_words
+
+log = logging.getLogger(__name__)
+
+CONSENT_VERSION = "2026-11-22"
+TURNS_RECALLED = 20
+URGENT_KEPT = 1_000
+
+
+class Counsellor:
+    """Fulfils `Conversation`: assess, hear, wait for the person's turn, think, speak, store."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        counsels: Counsels,
+        off_record: OffTheRecord,
+        emotions: EmotionReader,
+        responder: Responder,
+        stylist: Stylist,
+        characters: Mapping[CharacterId, Character],
+        words: Mapping[str, str],
+        now: Callable[[], datetime],
+        asks_consent: bool = True,
+    ) -> None:
+        self._people = people
+        self._counsels = counsels
+        self._off_record = off_record
+        self._emotions = emotions
+        self._responder = responder
+        self._stylist = stylist
+        self._characters = characters
+        self._default = next(iter(characters.values()))
+        self._words = words
+        self._now = now
+        self._asks_consent = asks_consent
+        self._turnstiles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._speaking: set[Account] = set()
+        self._urgent: OrderedDict[tuple[Account, str], asyncio.Task[None]] = OrderedDict()
+
+    async def respond(self, message: Message) -> AsyncIterator[Part]:
+        """Answer one message, part by part, as `Conversation` promises."""
+        message = replace(message, text=clean(message.text))
+        risk = assess(message.text)
+        if risk.is_urgent:
+            if part := self._help(message, risk):
+                yield part
+            return
+        if is_blank(message.text):
+            yield Part(self._words["blank"], Kind.NOTICE)
+            return
+
+        person = await self._meet(message.account)
+        if command := parse(message.text):
+            yield await self._obey(command, message.account, person)
+            return
+        if (scopes := self._consent_in(message, person)) is not None:
+            yield await self._record_consent(message.account, person, scopes)
+            return
+
+        async for part in self._answer(message, person):
+            yield part
+        if question := self._question_for(message.account, person):
+            yield question
+
+    async def delivered(self, message: Message) -> None:
+        if recording := self._urgent.get((message.account, message.id)):
+            await asyncio.wait([recording])
+        person = await self._people.find(message.account)
+        if person and person.is_on_record:
+            await self._counsels.deliver(person.user_id, message, at=self._now())
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        return await self._counsels.unanswered(messenger)
+
+    async def drain(self) -> None:
+        """Wait until what was said in an emergency is stored as well."""
+        if recordings := list(self._urgent.values()):
+            await asyncio.wait(recordings)
+
+    # An emergency: fixed words now, everything else afterwards.
+
+    def _help(self, message: Message, risk: Risk) -> Part | None:
+        if (message.account, message.id) in self._urgent:
+            return None
+        self._speaking.discard(message.account)
+        part = Part(crisis_words(risk), Kind.CRISIS)
+        self._urgent[message.account, message.id] = _in_background(self._record_urgent(message, part.text))
+        while len(self._urgent) > URGENT_KEPT:
+            self._urgent.popitem(last=False)
+        return part
+
+    async def _record_urgent(self, message: Message, reply: str) -> None:
+        person = await self._meet(message.account)
+        counsels = self._counsels_of(person)
+        turn = await counsels.hear(person.user_id, message, character=self._character_of(person))
+        emotion = await self._emotions.read(message.text)
+        answer = Answer(draft=reply, reply=reply, emotion=emotion.label, recalled=(), at=self._now())
+        await counsels.answer(person.user_id, turn.id, answer)
+
+    # The ordinary way.
+
+    async def _answer(self, message: Message, person: Person) -> AsyncIterator[Part]:
+        counsels, character = self._counsels_of(person), self._character_of(person)
+        turn = await counsels.hear(person.user_id, message, character=character)
+
+        turnstile = self._turnstiles.setdefault(person.user_id, asyncio.Lock())
+        must_wait = turnstile.locked()
+        async with turnstile:
+            if must_wait:  # a redelivery may have been answered meanwhile
+                turn = await counsels.hear(person.user_id, message, character=character)
+            if turn.answer:
+                if turn.delivered_at is None:
+                    yield Part(turn.answer.reply)
+                return
+
+            emotion, recent = await asyncio.gather(
+                self._emotions.read(message.text),
+                self._recent(person),
+            )
+            drafts: list[str] = []
+            said: list[str] = []
+            async for sentence in self._draft(message, character, emotion, recent):
+                styled = (
+                    await self._stylist.restyle(sentence, character.renderer) if character.is_restyled else sentence
+                )
+                drafts.append(sentence)
+                said.append(styled)
+                yield Part(styled)
+
+            recalled = tuple(turn.id for turn in recent) if person.is_on_record else ()
+            answer = Answer(" ".join(drafts), " ".join(said), emotion.label, recalled, self._now())
+            await counsels.answer(person.user_id, turn.id, answer)
+
+    async def _draft(
+        self, message: Message, character: Character, emotion: Emotion, recent: Sequence[Turn]
+    ) -> AsyncIterator[str]:
+        """Yield gated sentences until the reply is whole or an emergency silences it."""
+        turns = tuple(replace(turn, text=shorten(turn.text)) for turn in recent)
+        situation = Situation(shorten(message.text), character, emotion, turns)
+        has_spoken = False
+        self._speaking.add(message.account)
+        try:
+            async for sentence in sentences(self._responder.draft(situation)):
+                if message.account not in self._speaking:
+                    return
+                has_spoken = True
+                yield gate(sentence)
+        finally:
+            self._speaking.discard(message.account)
+        if not has_spoken:
+            raise NoReply("the responder drafted nothing")
+
+    async def _recent(self, person: Person) -> Sequence[Turn]:
+        """The open counsel; for somebody who has just consented, also what they said before, off the record."""
+        recent = await self._off_record.recent(person.user_id, limit=TURNS_RECALLED)
+        if person.is_on_record:
+            recent = [*recent, *await self._counsels.recent(person.user_id, limit=TURNS_RECALLED)]
+        return recent[-TURNS_RECALLED:]
+
+    # Who it is, and what they allow.
+
+    async def _meet(self, account: Account) -> Person:
+        known = await self._people.find(account)
+        return known or self._off_record.stranger(account, character_id=self._default.id).person
+
+    def _counsels_of(self, person: Person) -> Counsels:
+        return self._counsels if person.is_on_record else self._off_record
+
+    def _character_of(self, person: Person) -> Character:
+        return self._characters.get(person.character_id, self._default)
+
+    def _question_for(self, account: Account, person: Person) -> Part | None:
+        """The AI notice and the consent question, once, at the end of the first reply to a stranger."""
+        if person.consent or not self._asks_consent:
+            return None
+        stranger = self._off_record.stranger(account, character_id=person.character_id)
+        if stranger.is_asked:
+            return None
+        stranger.is_asked = stranger.is_answer_due = True
+        return Part(self._words["first_contact"], Kind.CONSENT)
+
+    def _consent_in(self, message: Message, person: Person) -> frozenset[Scope] | None:
+        if person.consent or not self._asks_consent:
+            return None
+        stranger = self._off_record.stranger(message.account, character_id=person.character_id)
+        if not stranger.is_answer_due:
+            return None
+        stranger.is_answer_due = False
+        return read_consent(message.text)
+
+    async def _record_consent(self, account: Account, person: Person, scopes: frozenset[Scope]) -> Part:
+        await self._people.consent(account, person, Consent(scopes, CONSENT_VERSION, self._now()))
+        self._off_record.part(account)
+        said = (
+            "consent_no"
+            if Scope.STORAGE not in scopes
+            else "consent_yes"
+            if Scope.MEMORY in scopes
+            else "consent_storage"
+        )
+        return Part(self._words[said], Kind.NOTICE)
+
+    async def _obey(self, command: Command, account: Account, person: Person) -> Part:
+        match command.verb:
+            case Verb.TONE:
+                return await self._choose(command.argument, account, person)
+            case Verb.CONSENT:
+                scopes = read_consent(command.argument)
+                if scopes is None:
+                    return Part(self._words["consent_question"], Kind.CONSENT)
+                return await self._record_consent(account, person, scopes)
+            case Verb.NEW:
+                await self._off_record.end(person.user_id, at=self._now())
+                await self._counsels.end(person.user_id, at=self._now())
+                return Part(self._words["new_counsel"], Kind.NOTICE)
+            case _:
+                return Part(self._words["help"], Kind.NOTICE)
+
+    async def _choose(self, words: str, account: Account, person: Person) -> Part:
+        chosen = find(self._characters, words)
+        if chosen is None:
+            lines = [self._words["tone_list"], *(f"· {c.name}: {c.sample}" for c in self._characters.values())]
+            return Part("\n".join(lines), Kind.NOTICE)
+        if person.consent:
+            await self._people.choose(person.user_id, chosen.id)
+        else:
+            stranger = self._off_record.stranger(account, character_id=chosen.id)
+            stranger.person = replace(person, character_id=chosen.id)
+        return Part(self._words["tone_chosen"].format(name=chosen.name, greeting=chosen.greeting), Kind.NOTICE)
+
+
+def _in_background(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """Start work that nobody awaits; its failure is logged by kind, since its words may be a person's."""
+
+    def report(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("an urgent turn was answered but not stored: %s", type(error).__name__)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(report)
+    return task

@@ -1,0 +1,128 @@
+"""Conversations of people who have not said yes: in this process's memory for an hour, and nowhere else."""
+
+import itertools
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bot.conversation.model import (
+    Account,
+    Answer,
+    Character,
+    CharacterId,
+    CounselId,
+    Message,
+    Person,
+    Turn,
+    TurnId,
+    UserId,
+)
+
+LIFETIME = timedelta(hours=1)
+TURNS_KEPT = 100
+
+
+@dataclass(slots=True)
+class Stranger:
+    """Somebody who has not answered the consent question. `is_answer_due` while their next words may be the answer."""
+
+    person: Person
+    last_seen: datetime
+    is_asked: bool = False
+    is_answer_due: bool = False
+
+
+@dataclass(slots=True)
+class _Counsel:
+    id: CounselId
+    renderer: str
+    last_heard: datetime
+    turns: deque[tuple[Message, Turn]] = field(default_factory=lambda: deque(maxlen=TURNS_KEPT))
+
+
+class OffTheRecord:
+    """Fulfils `Counsels` without a trace, and knows strangers: people who have not answered the consent question."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._counsels: dict[UserId, _Counsel] = {}
+        self._strangers: dict[Account, Stranger] = {}
+        self._ids = itertools.count(1)
+
+    def stranger(self, account: Account, *, character_id: CharacterId) -> Stranger:
+        """Return who is behind an account that nobody knows; the same person for as long as they keep talking."""
+        self._forget()
+        stranger = self._strangers.get(account)
+        if stranger is None:
+            person = Person(UserId(uuid.uuid4().hex), character_id, consent=None)
+            stranger = self._strangers[account] = Stranger(person, self._now())
+        stranger.last_seen = self._now()
+        return stranger
+
+    def part(self, account: Account) -> None:
+        """Forget a stranger who is one no longer. Their conversation stays until its hour is over."""
+        self._strangers.pop(account, None)
+
+    async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
+        self._forget()
+        counsel = self._counsels.get(user_id)
+        if counsel is None or counsel.renderer != character.renderer:
+            counsel = _Counsel(CounselId(next(self._ids)), character.renderer, self._now())
+            self._counsels[user_id] = counsel
+        counsel.last_heard = self._now()
+
+        for heard, turn in counsel.turns:
+            if (heard.account, heard.id) == (message.account, message.id):
+                return turn
+        turn = Turn(TurnId(next(self._ids)), counsel.id, message.text, message.at)
+        counsel.turns.append((message, turn))
+        return turn
+
+    async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
+        self._forget()
+        counsel = self._counsels.get(user_id)
+        answered = [turn for _, turn in counsel.turns if turn.answer] if counsel else []
+        return answered[-limit:]
+
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None:
+        self._change(user_id, lambda _, turn: turn.id == turn_id and turn.answer is None, answer=answer)
+
+    async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None:
+        self._change(
+            user_id,
+            lambda heard, _: (heard.account, heard.id) == (message.account, message.id),
+            delivered_at=at,
+        )
+
+    async def end(self, user_id: UserId, *, at: datetime) -> None:
+        self._counsels.pop(user_id, None)
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        return ()
+
+    def _change(
+        self,
+        user_id: UserId,
+        is_meant: Callable[[Message, Turn], bool],
+        *,
+        answer: Answer | None = None,
+        delivered_at: datetime | None = None,
+    ) -> None:
+        counsel = self._counsels.get(user_id)
+        if counsel is None:
+            return
+        for i, (heard, turn) in enumerate(counsel.turns):
+            if is_meant(heard, turn):
+                counsel.turns[i] = (
+                    heard,
+                    replace(turn, answer=answer or turn.answer, delivered_at=delivered_at or turn.delivered_at),
+                )
+
+    def _forget(self) -> None:
+        too_old = self._now() - LIFETIME
+        for user_id in [user_id for user_id, counsel in self._counsels.items() if counsel.last_heard < too_old]:
+            del self._counsels[user_id]
+        for account in [account for account, stranger in self._strangers.items() if stranger.last_seen < too_old]:
+            del self._strangers[account]

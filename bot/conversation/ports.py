@@ -1,0 +1,100 @@
+"""What the conversation needs of the world, in its own words. `storage` and `bot.backends` fulfil these."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot.conversation.model import (
+    Account,
+    Answer,
+    Character,
+    CharacterId,
+    Consent,
+    Emotion,
+    Message,
+    Part,
+    Person,
+    Situation,
+    Turn,
+    TurnId,
+    UserId,
+)
+
+
+class Conversation(Protocol):
+    """What a messenger is handed, and all that it knows of Mentos."""
+
+    def respond(self, message: Message) -> AsyncIterator[Part]:
+        """Answer one message, part by part. A message that was delivered before is answered with nothing.
+
+        Never raises on account of what fails inside: that becomes a kind sentence. Commands such as `/말투 선비` are
+        messages too.
+        """
+        ...
+
+    async def delivered(self, message: Message) -> None:
+        """Say that the whole reply reached the person, so that it is never sent again."""
+        ...
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        """Return the stored messages whose reply never arrived, oldest first, to be responded to again."""
+        ...
+
+
+class People(Protocol):
+    """Who has answered the consent question. Strangers are unknown here, and leave no row."""
+
+    async def find(self, account: Account) -> Person | None: ...
+
+    async def consent(self, account: Account, person: Person, consent: Consent) -> Person:
+        """Store the answer with its version and time, and with the first one the person and their account."""
+        ...
+
+    async def choose(self, user_id: UserId, character_id: CharacterId) -> None: ...
+
+
+class Counsels(Protocol):
+    """The counsels of each person, one open at a time. Every method takes the person whose rows it may touch."""
+
+    async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
+        """Store a message durably in the open counsel, opening one if there is none or the character changed.
+
+        Unique on account and message id: a redelivery returns the turn as it stands.
+        """
+        ...
+
+    async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
+        """Return the last answered turns of the open counsel, oldest first."""
+        ...
+
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None: ...
+
+    async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None: ...
+
+    async def end(self, user_id: UserId, *, at: datetime) -> None:
+        """End the open counsel, if any, and log the flow of its emotions."""
+        ...
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        """Return the messages that were heard but whose reply was never stored or never delivered, oldest first."""
+        ...
+
+
+class EmotionReader(Protocol):
+    async def read(self, text: str) -> Emotion: ...
+
+
+class Stylist(Protocol):
+    async def restyle(self, text: str, renderer: str) -> str:
+        """Render one sentence, written in plain 해요체, as `renderer` says; unchanged where that is not safe."""
+        ...
+
+
+class Responder(Protocol):
+    def draft(self, situation: Situation) -> AsyncIterator[str]:
+        """Stream a reply in pieces of any size. Raises `NoReply` when none can be had."""
+        ...
+
+
+class NoReply(Exception):
+    """A responder cannot answer: unreachable, refused, cut or too slow. Says why, never a person's words."""

@@ -1,0 +1,121 @@
+"""`mentos doctor`: looks at every part as it would be used, changes nothing, and says what would mend it."""
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from bot.app import characters_of, keys_of, master_key, rows_of
+from bot.backends.embedded import load_emotions
+from bot.conversation.model import Mendable
+from bot.resources import strings
+from bot.settings import Settings
+from storage.keys import KeyStore
+from storage.schema import ROWS, is_current
+
+PATIENCE_S = 5
+
+
+async def examine(settings: Settings, *, say: Callable[[str], None]) -> bool:
+    """Say one line a part; return whether all that is switched on works."""
+    words = strings(settings.language)["doctor"]
+    checks: dict[str, Callable[[Settings], Awaitable[str | None]]] = {
+        "home": _home,
+        "rows": _rows,
+        "keys": _keys,
+        "characters": _characters,
+        "emotion": _emotion,
+        "llm": _llm,
+        "qdrant": _qdrant,
+        "inference": _inference,
+        "discord": _discord,
+        "kakao": _kakao,
+    }
+    is_well = True
+    for part, check in checks.items():
+        try:
+            found = await check(settings)
+        except Mendable as error:
+            is_well = False
+            say(f"✗ {words[part]}: {error}")
+        else:
+            say(f"✓ {words[part]}: {found}" if found else f"- {words[part]}: {words['off']} {words[f'{part}_remedy']}")
+    return is_well
+
+
+async def _home(settings: Settings) -> str:
+    nearest = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise Mendable(f"{nearest} cannot be written; give this user the right, or set MENTOS_HOME to another folder")
+    return str(settings.home)
+
+
+async def _rows(settings: Settings) -> str:
+    rows = rows_of(settings)
+    try:
+        if _is_new(rows.where, settings.database.url):
+            return f"{rows.where} (new)"
+        return f"{rows.where} ({'current' if await is_current(rows, ROWS) else 'will be upgraded'})"
+    finally:
+        await rows.close()
+
+
+async def _keys(settings: Settings) -> str:
+    keys = keys_of(settings)
+    try:
+        if _is_new(keys.where, settings.keys.url):
+            return f"{keys.where} (new)"
+        key, where = master_key(settings)
+        await KeyStore.open(keys, master_key=key)
+        return f"{keys.where}, {where}"
+    finally:
+        await keys.close()
+
+
+def _is_new(where: str, url: str | None) -> bool:
+    return url is None and not Path(where).exists()
+
+
+async def _characters(settings: Settings) -> str:
+    return ", ".join(character.name for character in characters_of(settings).values())
+
+
+async def _emotion(settings: Settings) -> str:
+    return (await load_emotions().read("오늘은 마음이 놓여요")).label.value
+
+
+async def _llm(settings: Settings) -> str | None:
+    return await _answers(settings.llm.url, "/v1/models", "MENTOS_LLM__URL")
+
+
+async def _qdrant(settings: Settings) -> str | None:
+    return await _answers(settings.qdrant.url, "/readyz", "MENTOS_QDRANT__URL")
+
+
+async def _inference(settings: Settings) -> str | None:
+    return await _answers(settings.inference.url, "/health", "MENTOS_INFERENCE__URL")
+
+
+async def _discord(settings: Settings) -> str | None:
+    return "MENTOS_DISCORD__TOKEN" if settings.discord.token else None
+
+
+async def _kakao(settings: Settings) -> str | None:
+    return settings.kakao.header if settings.kakao.secret else None
+
+
+async def _answers(url: str | None, path: str, variable: str) -> str | None:
+    if url is None:
+        return None
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
+            session.get(url.rstrip("/").removesuffix("/v1") + path) as response,
+        ):
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise Mendable(f"{url} does not answer ({type(error).__name__}); start it, or correct {variable}") from None
+    if status >= 500:
+        raise Mendable(f"{url} answers {status}; look at its log, or correct {variable}")
+    return f"{url} ({status})"

@@ -1,0 +1,89 @@
+"""The last look at every sentence before it is shown: what must never be said is replaced by something safe."""
+
+import re
+import unicodedata
+
+from bot.resources import toml
+from bot.safety.replies import numbers
+
+_PHONE = re.compile(
+    r"(?<![\d.,:/-])(?:0\d{1,2}[-.) ]{1,2}\d{3,4}[-. ]\d{4}|0\d{8,10}|1[5-9]\d\d[-. ]\d{4}|1[5-9]\d{6})(?![\d.,]*\d)"
+)
+_SHORT = r"(?<![\d.,:/-])(1[1-9]\d{1,2}|9[18]\d)(?![\d.,:/-]*\d)"
+_CALL = "(?:전화|문자|연락|신고|상담|걸어|걸면|누르|콜|핫라인|직통|call|text|dial|hotline|helpline)"
+_SHORT_CALLED = re.compile(
+    rf"{_SHORT}['\"’”*)]{{0,3}} ?(?:번(?!째)|으?로|에|이나|나|혹은|또는|또|및|,)?(?:으?로|에서?|이나)? ?(?:바로 |언제든 |꼭 |먼저 |24시간 )?(?:[가-힣]{{0,6}})?{_CALL}"
+    rf"|{_CALL}(?:번호)?(?:는|은|센터|소)? ?(?:at |us at )?['\"‘“*(:]{{0,3}} ?{_SHORT}(?! ?(?:년|월|일|시|분|명|원|개|점|회|번째|살|세|만|천|%|kg|km|cm|m(?![a-z])))"
+    r"|(?<!\d)1393(?! ?(?:년|명|원|개|점|만|천))(?!\d)"
+)
+
+_CLAIM = re.compile(
+    r"(?:저|나|제|내)(?:는|도|가|야|의)? ?(?:사실 |정말 |진짜 |이미 |오랫동안 |실제로 |전문 |경력 ?[가-힣\d ]{0,6}|\d+년차 ?|당신의 |전문적인 |심리 ?){0,3}"
+    r"(?:사람|인간|상담사|상담가|심리사|심리 ?상담사|심리치료사|치료사|의사|전문의|카운슬러|임상심리사)"
+    r"(?:예요|이에요|입니다|이야|야(?![가-힣])|이거든|거든|로서|으로서|이니까|니까|인데|이라서|라서|이니|이랍니다|랍니다|다$|이다)"
+    r"|(?:상담사|의사|심리사|전문의|사람)(?:로서|으로서) (?:저|제가|말씀드리)"
+    r"|(?:AI|에이아이|인공지능|챗봇|기계|로봇|프로그램)(?:가|이) (?:아니에요|아닙니다|아니야|아니라 (?:진짜 |실제 )?(?:사람|인간|상담사))(?! ?라고)"
+    r"|\bI(?:'m| am) (?:not an? (?:AI|bot|machine)|an? (?:real |actual |licensed |human )*(?:human|person|therapist|counsell?or|psychologist|doctor))",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile("사람이 아니(?:라|에요|고)|상담사(?:가|는) 아니|의사(?:가|는) 아니")
+
+_PROMISE = re.compile(
+    r"비밀(?:은|을|로|이)? ?(?:꼭 |절대 |절대로 |반드시 |무조건 |우리끼리 )?(?:지켜 ?(?:줄|드릴|줘|질)|지킬|보장|해 ?(?:줄|드릴)|간직할|유지)"
+    r"|아무(?:한테|에게)도 ?(?:절대 )?(?:말하지|말 안|이야기하지|얘기 안|알리지|안 말|얘기하지) ?(?:않을|할|않겠)"
+    r"|(?:우리|둘)(?:만의|둘만의|끼리만?의?) ?비밀"
+    r"|(?:절대로?|100 ?%|백 ?퍼센트|무조건|완전히|확실히|반드시) ?(?:[가-힣]{1,6} ){0,3}(?:안전(?:해|하|할)|나아질 ?거|낫게|나을 ?거|괜찮아질|괜찮을 ?거|좋아질 ?거|위험하지 않|위험(?:은|이) 없|문제 ?없|해결(?:될|돼)|보장)"
+    r"|아무(?:런)? 위험(?:도|이) 없"
+    r"|(?:제가|내가) ?(?:꼭 |반드시 |다 |모두 )?(?:장담|보장)(?:할|해|하|합)"
+    r"|(?:나을|괜찮아질|좋아질|나아질|안전할) ?(?:거라고|것을|걸) ?(?:약속|장담|보장)"
+    r"|(?:저|나)만 ?(?:믿으|믿고|있으면 ?(?:돼|되|충분))|(?:다른 사람|사람들?)(?:은|들은|이)? ?(?:다 )?필요 ?없(?:어요|습|어)"
+    r"|\b(?:I promise|I guarantee)\b.{0,40}\b(?:secret|safe|better|okay|fine|no one|nobody)|\bkeep (?:this|it) (?:a )?secret|our (?:little )?secret",
+    re.IGNORECASE,
+)
+_METHOD = re.compile(
+    r"치사량|치명적인 (?:양|방법|용량)|(?:가장|제일|더|덜) ?(?:확실|빠르|고통 ?없|아프지 ?않|편하|쉽)[가-힣]{0,3} ?(?:게 )?(?:죽|자살|목숨)"
+    r"|(?:목을? ?매|목매)(?:는 (?:방법|법)|려면|달려면|세요)|(?:손목|동맥|혈관|팔)(?:을|를)? ?(?:[가-힣]{1,4} )?(?:긋|그으|자르|베)(?:는 (?:방법|법)|려면|으면 (?:돼|됩)|세요|으세요)"
+    r"|(?:번개탄|연탄)(?:을|를)? ?(?:[가-힣]{1,5} )?(?:피우|피워|태우)(?:면|세요|는 (?:방법|법)|려면)|(?:죽|자살하|자해하)는 (?:방법|법)(?:은|으로는|에는|을 알려|이란)"
+    r"|뛰어 ?내리(?:면 (?:돼|됩|확실)|세요|는 (?:방법|법))|(?:lethal|fatal) dose|\bhow to (?:kill|hang|cut) (?:your|my)self",
+    re.IGNORECASE,
+)
+_COUNTED = r"(?:\d+|한|두|세|네|다섯|여섯|열|스무|서른|몇십)[ ~-]?(?:\d+ ?)?"
+_MEDICINE = re.compile(
+    rf"{_COUNTED}(?:알|정|mg|밀리그램|㎎|캡슐|tablets?|pills?)(?:을|를|씩|만|까지|정도|이상|이하|쯤)?[^.?!]{{0,12}}(?:먹|드시|드세|복용|삼키|삼켜|투여|take|swallow)"
+    rf"|(?:take|swallow) {_COUNTED}(?:mg|tablets?|pills?)"
+    r"|(?:약|약물|항우울제|수면제|안정제|처방약)(?:을|은|도)? ?(?:[가-힣]{1,4} )?(?:끊으|끊어도 (?:돼|됩|괜)|중단하(?:세|셔도|는 게 (?:좋|나))|그만 드(?:세|셔도)|줄이(?:세|셔도)|늘리(?:세|셔도)|안 드셔도)(?!시기 전|시면 안|면 안)",
+    re.IGNORECASE,
+)
+
+
+def _has_foreign_number(sentence: str) -> bool:
+    known = {re.sub(r"\D", "", number) for number in numbers().values()}
+    found = [match[0] for match in _PHONE.finditer(sentence)]
+    found += [match[1] or match[2] or match[0] for match in _SHORT_CALLED.finditer(sentence)]
+    return any(re.sub(r"\D", "", number) not in known for number in found)
+
+
+def _fault(sentence: str) -> str | None:
+    if _has_foreign_number(sentence):
+        return "number"
+    if _METHOD.search(sentence):
+        return "method"
+    if _MEDICINE.search(sentence):
+        return "medicine"
+    if _CLAIM.search(sentence) and not _DENIAL.search(sentence):
+        return "human"
+    return "promise" if _PROMISE.search(sentence) else None
+
+
+def gate(sentence: str) -> str:
+    """Return a sentence as it is, or a safe one in its place.
+
+    Replaced are phone numbers that are not in `hotlines.toml`, claims to be human or a counsellor, promises of secrecy
+    or of safety, methods, doses and advice to stop a medicine.
+    """
+    fault = _fault(unicodedata.normalize("NFKC", sentence))
+    if fault is None:
+        return sentence
+    language = "ko" if re.search("[가-힣]", sentence) else "en"
+    safe: str = toml("crisis.toml")[language]["gate"][fault]
+    return safe.format(**numbers())

@@ -1,0 +1,186 @@
+"""Every door in one process: HTTP with KakaoTalk, Discord, the terminal's relay, and the sweep behind them."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bot.app import Mentos, now, open_mentos
+from bot.conversation.model import Mendable
+from bot.messengers.kakao import KakaoDoor
+from bot.messengers.relay import Relay
+from bot.report import report
+from bot.settings import Settings
+from storage.database import DatabaseUnreachable
+from storage.folder import DataFolder, Holder
+
+log = logging.getLogger(__name__)
+
+PORTS_TRIED = 20
+SWEEP_EVERY_S = 60
+GRACE_S = 50
+
+
+class NoPort(Mendable):
+    """No address to listen on."""
+
+
+async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; then finish the turns at hand. What is left is found again at the next start."""
+    listening = listen(host, port)
+    async with AsyncExitStack() as stack:
+        folder = DataFolder(settings.home)
+        stack.callback(folder.close)
+        mentos = await stack.enter_async_context(open_mentos(settings))
+        words = mentos.words["serve"]
+
+        token = secrets.token_urlsafe(32)
+        relay = Relay(mentos.conversation, token=token, now=now)
+        folder.announce(Holder(os.getpid(), await relay.open(), token))
+        stack.callback(relay.close)
+
+        kakao_secret = settings.kakao.secret.get_secret_value() if settings.kakao.secret else secrets.token_urlsafe(24)
+        kakao = KakaoDoor(
+            conversation=mentos.conversation,
+            header=settings.kakao.header,
+            secret=kakao_secret,
+            callback_hosts=settings.kakao.callback_hosts,
+            tones=[(character.name, f"/말투 {character.id}") for character in mentos.characters.values()],
+            strings=mentos.words["kakao"],
+            now=now,
+        )
+        server = _Server(
+            uvicorn.Config(
+                http(mentos, kakao),
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        doors: dict[str, Coroutine[None, None, None]] = {
+            "http": server.serve(sockets=[listening]),
+            "sweep": _sweep(mentos),
+        }
+        if settings.discord.token:
+            doors["discord"] = _discord(mentos, settings, token=settings.discord.token.get_secret_value())
+
+        for line in report(mentos):
+            say(line)
+        bound_host, bound_port = listening.getsockname()[:2]
+        if bound_port != port:
+            say(words["port_taken"].format(port=port, free=bound_port))
+        say(words["kakao_on"] if settings.kakao.secret else words["kakao_off"].format(secret=kakao_secret))
+        say(words["discord_on"] if settings.discord.token else words["discord_off"])
+        say(words["http_on"].format(url=f"http://{bound_host}:{bound_port}"))
+        await _run_until_stopped(doors, server=server, failed=mentos.failed)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(kakao.drain(), GRACE_S)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind the port, or the next free one. Raises `NoPort`."""
+    for candidate in range(port, min(port + PORTS_TRIED, 65_536)) if port else [0]:
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+            listening.listen()
+        except OSError as error:
+            listening.close()
+            if error.errno != 98:
+                raise NoPort(
+                    f"cannot listen on {host}:{candidate}: {error.strerror}; choose with --host and --port"
+                ) from error
+        else:
+            return listening
+    raise NoPort(f"ports {port} to {port + PORTS_TRIED - 1} are all taken; choose another with --port")
+
+
+def http(mentos: Mentos, kakao: KakaoDoor) -> FastAPI:
+    """KakaoTalk's skill, and for operators /healthz, /readyz and /metrics, which hold no text and no ids."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(kakao.router)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        parts = await mentos.check()
+        is_ready = parts["database"] == "ok"
+        return JSONResponse({"ready": is_ready, "parts": parts}, status_code=200 if is_ready else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us: uvicorn raises them again when it has stopped, before anything else could finish."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _run_until_stopped(
+    doors: Mapping[str, Coroutine[None, None, None]], *, server: uvicorn.Server, failed: dict[str, str]
+) -> None:
+    """Run the doors side by side. One that fails is logged and shown in /readyz; the others stay open."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            failed[task.get_name()] = type(error).__name__
+            log.error("the %s door failed: %s; the others stay open", task.get_name(), type(error).__name__)
+
+    tasks = [asyncio.create_task(door, name=name) for name, door in doors.items()]
+    for task in tasks:
+        task.add_done_callback(note)
+    await stopped.wait()
+    server.should_exit = True  # lets the requests at hand finish
+    for task in tasks:
+        if task.get_name() != "http":
+            task.cancel()
+    await asyncio.wait(tasks, timeout=GRACE_S)
+
+
+async def _discord(mentos: Mentos, settings: Settings, *, token: str) -> None:
+    from bot.messengers.discord import DiscordDoor  # the library is loaded only when the door is on
+
+    door = DiscordDoor(
+        conversation=mentos.conversation,
+        characters=list(mentos.characters.values()),
+        strings=mentos.words["discord"],
+        now=now,
+        sync_commands=settings.discord.sync_commands,
+    )
+    async with door:
+        try:
+            await door.start(token)
+        finally:
+            await door.drain(GRACE_S)
+
+
+async def _sweep(mentos: Mentos) -> None:
+    while True:
+        try:
+            await mentos.sweep()
+        except DatabaseUnreachable as error:
+            log.warning("the sweep waits: %s", error)
+        await asyncio.sleep(SWEEP_EVERY_S)

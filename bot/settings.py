@@ -1,0 +1,103 @@
+"""The environment, or `.env`, read once: one small class per outside thing. `MENTOS_LLM__URL` is `settings.llm.url`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.conversation.model import Mendable
+
+
+class Url(BaseModel):
+    url: str | None = None
+
+
+class Keys(BaseModel):
+    url: str | None = None
+    master: SecretStr | None = None
+    """32 bytes in base64. Without it the embedded default keeps a file in the data folder."""
+    master_file: Path | None = None
+
+
+class LanguageModel(BaseModel):
+    url: str | None = None
+    model: str = "tgi"
+    api_key: SecretStr | None = None
+    first_token_s: float = Field(default=15.0, gt=0)
+    total_s: float = Field(default=45.0, gt=0)
+    max_input_tokens: int = Field(default=3072, ge=256)
+    max_tokens: int = Field(default=256, ge=16)
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=0.9, gt=0, lt=1)
+
+
+class ConsentSettings(BaseModel):
+    assume: Annotated[frozenset[Literal["storage", "memory"]], NoDecode] = frozenset()
+    """For tests and benches only: strangers are taken to have said yes to these."""
+
+    @field_validator("assume", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return frozenset(value.replace(" ", "").split(",")) - {""} if isinstance(value, str) else value
+
+
+class Kakao(BaseModel):
+    header: str = "X-Mentos-Key"
+    secret: SecretStr | None = None
+    callback_hosts: list[str] = ["bot-api.kakao.com"]
+
+
+class Discord(BaseModel):
+    token: SecretStr | None = None
+    sync_commands: bool = True
+
+
+class Retention(BaseModel):
+    guest_hours: float = Field(default=24, gt=0)
+    turn_days: float | None = Field(default=None, gt=0)
+    """Days after which turns are deleted; None keeps them until the person wants them gone."""
+
+
+class CounselSettings(BaseModel):
+    idle_minutes: float = Field(default=30, gt=0)
+    """Silence after which a counsel counts as ended."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="MENTOS_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
+
+    home: Path = Path("~/.local/share/mentos")
+    language: Literal["ko", "en"] = "ko"
+    public_url: str | None = None
+    database: Url = Url()
+    keys: Keys = Keys()
+    qdrant: Url = Url()
+    llm: LanguageModel = LanguageModel()
+    inference: Url = Url()
+    consent: ConsentSettings = ConsentSettings()
+    kakao: Kakao = Kakao()
+    discord: Discord = Discord()
+    retention: Retention = Retention()
+    counsel: CounselSettings = CounselSettings()
+
+    @field_validator("home")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+
+class SettingsError(Mendable):
+    """A variable does not say what it must; names it and the reason, never its value."""
+
+
+def read_settings() -> Settings:
+    """Raises `SettingsError`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "MENTOS_" + "__".join(str(part).upper() for part in first["loc"])
+        raise SettingsError(f"{name}: {first['msg']}. Correct it in the environment or in .env.") from None

@@ -1,0 +1,186 @@
+"""The same sentence in another manner of speech, by rules over its morphemes; unchanged where the rules do not reach."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from inference_server.korean import Morpheme, morphemes
+from inference_server.tone_acts import POLITE_VERBS, Final, Sentence, attached, is_yo, tag
+from inference_server.tone_morphemes import corrected, heard, spelled
+from inference_server.tone_rules import Piece, Rules, Style, Swap, pieces
+
+Edits = Mapping[int, Sequence[Piece]]  # what to write in place of which morpheme
+
+_LONGEST = 600  # characters; a counsellor's sentence has about 40
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHIELDED = (
+    r"https?://\S+|\([^()\n]*\)|\[[^\[\]\n]*\]|\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`"
+    r"|“[^”\n]*”|‘[^’\n]*’|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»"
+)
+
+
+class RuleTone:
+    """Restyles sentences written in plain 해요체 or -습니다."""
+
+    def __init__(self) -> None:
+        self._rules = Rules.load(Path(__file__).with_name("tone.toml"))
+
+    @property
+    def styles(self) -> frozenset[str]:
+        return frozenset(self._rules.styles)
+
+    def restyle(self, sentence: str, style: str) -> str:
+        """Return the sentence in `style`, or unchanged where that is not safe. Raises ValueError for a style it lacks.
+
+        A sentence with a helpline's number is never restyled, nor is what stands in quotes or parentheses.
+        """
+        rules = self._rules.styles.get(style)
+        if rules is None:
+            raise ValueError(f"no style {style!r}; have {sorted(self.styles)}")
+        if not rules.endings or len(sentence) > _LONGEST:
+            return sentence
+        if self._rules.helpline.search(sentence) or _SURROGATE.search(sentence):
+            return sentence
+
+        said, rest = [], 0
+        for start, end in _stock_phrases(sentence, rules.phrases):
+            said += [self._reworded(sentence[rest:start], rules), rules.phrases[sentence[start:end]]]
+            rest = end
+        return "".join([*said, self._reworded(sentence[rest:], rules)])
+
+    def _reworded(self, text: str, style: Style) -> str:
+        tokens = self._read(text)
+        edits: dict[int, Sequence[Piece]] = {}
+        for first, stop in _sentences(tokens):
+            sentence = Sentence(tokens[first:stop], self._rules.words)
+            edits |= {first + index: written for index, written in self._edits(sentence, style).items()}
+
+        # What was meant must be what is heard: a slip in spelling that makes another word is caught here.
+        reworded = _spliced(text, tokens, edits)
+        meant = heard(piece for index, token in enumerate(tokens) for piece in edits.get(index, [_as_is(token)]))
+        return reworded if heard(map(_as_is, self._read(reworded))) == meant else text
+
+    def _read(self, text: str) -> list[Morpheme]:
+        shields = [match.span() for match in re.finditer(_SHIELDED, text)]
+        tokens = (
+            token._replace(tag="SW") if any(start <= token.start < end for start, end in shields) else token
+            for token in morphemes(text)
+        )
+        return corrected(tokens, self._rules.words["arising"])
+
+    def _edits(self, sentence: Sentence, style: Style) -> Edits:
+        """Return what to write anew in one sentence: nothing, where it ends in a way that the style does not know."""
+        ends = sentence.finals(self._rules.endings)
+        if ends is None:
+            return {}
+
+        def honoured(index: int) -> bool:
+            return style.honorific or sentence.honours_an_elder(index)
+
+        edits: dict[int, Sequence[Piece]] = {}
+        for index, token in enumerate(sentence.tokens):
+            unearned = token.tag == "EP" and token.form in ("시", "으시") and not honoured(index)
+            if unearned or is_yo(sentence.tokens, index):
+                edits[index] = []
+        courtesies = _swapped(sentence, style.honorifics, ends)
+        edits |= {index: written for index, written in courtesies.items() if not honoured(index)}
+        edits |= _swapped(sentence, style.swaps, ends)
+
+        for end in ends:
+            template = next((style.endings[name] for name in sentence.manners(end) if name in style.endings), None)
+            if template is None:
+                return {}
+            honour = honoured(end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
+            edits |= {index: [] for index in range(end.head + 1, end.stop)}
+            edits[end.head + 1] = _ending(end, template, honour=honour)
+        return edits
+
+
+def _ending(end: Final, template: str, *, honour: bool) -> list[Piece]:
+    """Fill in a template, with its pre-finals and those already there in the order in which they are said."""
+    if template in ("~", "="):
+        written = [Piece(end.spoken, "EF"), *pieces("요" if template == "=" else "")]
+    else:
+        written = pieces(template.replace("@", end.base))
+    if end.question:
+        written[-1] = written[-1]._replace(form=re.sub("니다$", "니까", written[-1].form))
+
+    prefinals = set(end.prefinals)
+    while written[0].tag in ("EP", "-EP"):
+        prefinals ^= prefinals & {written[0].form} if written[0].tag == "-EP" else {written[0].form} - prefinals
+        del written[0]
+    if not honour:
+        prefinals.discard("시")
+    return [*(Piece(form, "EP") for form in ("시", "었", "겠") if form in prefinals), *written]
+
+
+def _swapped(sentence: Sentence, swaps: Sequence[Swap], ends: Sequence[Final]) -> dict[int, Sequence[Piece]]:
+    edits: dict[int, Sequence[Piece]] = {}
+    for index, token in enumerate(sentence.tokens):
+        swap = next((swap for swap in swaps if index not in edits and _fits(swap, sentence, index, ends)), None)
+        if swap is not None:
+            edits |= {place: [] for place in range(index, index + len(swap.pattern))}
+            edits[index] = [_as_is(token) if piece.form == "*" else piece for piece in swap.written]
+    return edits
+
+
+def _fits(swap: Swap, sentence: Sentence, index: int, ends: Sequence[Final]) -> bool:
+    after = index + len(swap.pattern)
+    looked_at = sentence.tokens[index : after + len(swap.follows)]
+    expected = (*swap.pattern, *swap.follows)
+    return (
+        len(looked_at) == len(expected)
+        and all(atom in (f"{t.form}/{tag(t)}", t.tag) for atom, t in zip(expected, looked_at, strict=True))
+        and all(attached(sentence.tokens, place) for place in range(index + 1, after))
+        and (not swap.near or any(t.form in sentence.words[swap.near] for t in sentence.clause(index)))
+        and (not swap.ends or any(end.head == after - 1 for end in ends))
+    )
+
+
+def _spliced(text: str, tokens: Sequence[Morpheme], edits: Edits) -> str:
+    """Write the edited words anew and leave every other character of the text as it is."""
+    out, rest = [], 0
+    for first, last in _regions(tokens, edits):
+        start, end = tokens[first].start, max(token.end for token in tokens[first : last + 1])
+        written = [piece for place in range(first, last + 1) for piece in edits.get(place, [_as_is(tokens[place])])]
+        out += [text[rest:start], spelled(written, before=text[:start][-1:], was=text[start:end])]
+        rest = end
+    return "".join([*out, text[rest:]])
+
+
+def _regions(tokens: Sequence[Morpheme], edits: Edits) -> list[tuple[int, int]]:
+    """Widen each edit to all that is spelled with it: a stem and its endings, a noun and its particles."""
+
+    def leans_back(index: int) -> bool:
+        return tokens[index].tag[0] in "EJ" or tokens[index].start < tokens[index - 1].end
+
+    regions: list[tuple[int, int]] = []
+    for index in sorted(edits):
+        first = last = index
+        while first > 0 and (leans_back(first) or edits.get(first) == []):
+            first -= 1
+        while attached(tokens, last + 1) and (leans_back(last + 1) or tokens[last + 1].tag == "VCP"):
+            last += 1
+        if regions and first <= regions[-1][1]:
+            earlier = regions.pop()
+            first, last = min(first, earlier[0]), max(last, earlier[1])
+        regions.append((first, last))
+    return regions
+
+
+def _stock_phrases(text: str, phrases: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    for match in re.finditer(rf"{_SHIELDED}|(?<![가-힣])(?:{'|'.join(phrases)})(?![가-힣])", text):
+        if match.group() in phrases:
+            yield match.span()
+
+
+def _sentences(tokens: Sequence[Morpheme]) -> Iterator[tuple[int, int]]:
+    first = 0
+    for stop, token in enumerate(tokens, start=1):
+        if token.tag == "SF" or stop == len(tokens):
+            yield first, stop
+            first = stop
+
+
+def _as_is(token: Morpheme) -> Piece:
+    return Piece(token.form, token.tag)

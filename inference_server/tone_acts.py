@@ -1,0 +1,237 @@
+"""What a sentence does (tells, asks, invites, proposes …), read from its ending and the words before it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from inference_server.korean import Morpheme
+from inference_server.tone_rules import Ending, Words
+
+_PREDICATES = ("VV", "VA", "VX", "VCP", "VCN", "XSV", "XSA")
+POLITE_VERBS = ("계시", "주무시", "드시", "잡수시")  # their 시 is part of the word
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Where a sentence ends: `tokens[head]` is the predicate, `tokens[head + 1 : stop]` what each style says its way."""
+
+    act: str
+    base: str
+    spoken: str
+    head: int
+    stop: int
+    prefinals: frozenset[str]
+    question: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    tokens: Sequence[Morpheme]
+    words: Words
+
+    def finals(self, endings: Mapping[str, Ending]) -> list[Final] | None:
+        """Return the ends in the sentence, or None when it ends in a way the table does not know."""
+        found = []
+        for index, token in enumerate(self.tokens):
+            if token.tag not in ("EF", "EC") or is_yo(self.tokens, index):
+                continue
+            stop = index + 2 if is_yo(self.tokens, index + 1) else index + 1
+            form = token.form + "요" * (stop - index - 1)
+            if attached(self.tokens, stop) and self.tokens[stop].tag[0] in "EJV":
+                continue  # not an end but a part: 괜찮아요라고, 왜 그랬는지는
+            head = index - 1
+            while head > 0 and self.tokens[head].tag == "EP":
+                head -= 1
+            if form in endings and head >= 0 and tag(self.tokens[head]) in _PREDICATES:
+                found.append(self._final(form, endings[form], head, index, stop))
+            elif token.tag == "EF" or token.form.endswith("요"):
+                return None
+        return found
+
+    def _final(self, form: str, ending: Ending, head: int, index: int, stop: int) -> Final:
+        prefinals = {"시" if token.form == "으시" else token.form for token in self.tokens[head + 1 : index]}
+        asks_favour = ending.act == "tell" and form.endswith("요")
+        honours = prefinals == {"시"} or (not prefinals and self.tokens[head].form in POLITE_VERBS)
+        ahead = self.tokens[stop : stop + 3]
+        return Final(
+            act="honor" if asks_favour and honours else ending.act,
+            base=ending.base,
+            spoken=form.removesuffix("요"),
+            head=head,
+            stop=stop,
+            prefinals=frozenset(prefinals | {"시"} if ending.act == "honor" else prefinals),
+            question=any(token.tag == "SF" and "?" in token.form for token in ahead)
+            or "".join(token.form for token in ahead).endswith("아니면"),
+        )
+
+    def manners(self, end: Final) -> Iterator[str]:
+        """Yield the names under which a style may know this end, the narrowest first."""
+        act = self._act(end)
+        head, is_now = self.tokens[end.head], not {"었", "겠"} & end.prefinals
+        about_you, willed = "시" in end.prefinals, self._can_be_willed(end)
+        trails_off = act == "echo" and any(token.tag == "SE" for token in self.tokens[end.stop : end.stop + 1])
+        kinds = {
+            "conditional": any(token.tag == "EC" and token.form.endswith("면") for token in self.tokens[: end.head]),
+            "feeling": about_you and self._stem(end.head) in self.words["feelings"],
+            "question": end.question or trails_off,
+            "courteous": about_you and willed,
+            "quiet": end.act == "ask" and not end.question and not end.spoken.endswith("까"),
+            "request": about_you and willed and "겠" in end.prefinals,
+            "copula": is_now and tag(head) in ("VCP", "VCN"),
+            "action": is_now and self._is_verb(end.head),
+        }
+        if act == "wonder":
+            yield f"wonder.{self._wondering(end)}"
+        yield from (f"{act}.{kind}" for kind, holds in kinds.items() if holds)
+        yield act
+
+    def _act(self, end: Final) -> str:
+        plain = end.act in ("tell", "honor")
+        if end.question:
+            return "ask" if plain or (end.act == "trail" and self._is_open()) else end.act
+        if plain and self._has("얼마나", self.clause(end.head)):
+            return "ask"
+        if not plain or not self.tokens[end.stop - 1].form.endswith("요") or end.prefinals - {"시"}:
+            return "tell" if end.act == "honor" else end.act
+
+        head = self.tokens[end.head]
+        asked = tag(head) == "VX" and head.form in self.words["asking"] and self._is_verb(end.head)
+        willed = self._can_be_willed(end)
+        if end.act == "honor":
+            return "command" if asked or willed or (head.form, tag(head)) == ("계시", "VV") else "tell"
+        if not willed or self._only_carries(end.head):
+            return "tell"
+        if self._is_shared(end):
+            return "propose"
+        humble = self._has({"여쭈", "드리"}, self.tokens[: end.head])
+        caring = self._stem(end.head) in self.words["selfcare"] and not self._has_topic(end.head)
+        return "command" if caring or (asked and not humble) else "tell"
+
+    def _wondering(self, end: Final) -> str:
+        """Tell apart what -ㄹ까요 does. Said with 겠, a question without an open word would expect a no."""
+        head, said = self.tokens[end.head], self.clause(end.head)
+        if "었" in end.prefinals:
+            return "" if self._has({"얼마나", "다면", "라면"}, self.tokens) else "plain"
+        if head.form == "드리" or (_is_mine(said) and (self._is_verb(end.head) or head.form == "있")):
+            return "offer"
+        cued = head.form == "보" or self._has(self.words["cues"] | self.words["shared"], self.tokens)
+        if self._can_be_willed(end) and (cued or not self._has_topic(end.head)):
+            return "invite"
+        if tag(head) in ("VCP", "VCN") or self._has("왜", said):
+            return "plain"
+        allowed = self._has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head])
+        if allowed or self._is_open() or head.form in ("않", "괜찮", "좋"):
+            return ""
+        return "plain" if head.form in ("있", "없") else "doubt"
+
+    def _is_shared(self, end: Final) -> bool:
+        """Whether it is proposed to both: 같이 해 봐요, 천천히 가요, 서두르지 않기로 해요."""
+        before, said = self.tokens[: end.head], self.clause(end.head)
+        if _is_mine(before):
+            return False
+        joint = self._stem(end.head) in self.words["joint"]
+        if self._has(self.words["shared"], [*before[:2], *said]):
+            return joint or not self._has_topic(end.head)
+        if [token.form for token in before[-2:]] == ["기", "로"]:
+            return True
+        cued = tag(self.tokens[end.head]) != "VX" and self._has(self.words["cues"], before)
+        return joint and cued and not self._has_topic(end.head)
+
+    def _can_be_willed(self, end: Final) -> bool:
+        """Whether the predicate is something the listener could be asked to do."""
+        said, name = self.clause(end.head), self._stem(end.head)
+        return (
+            self._is_verb(end.head)
+            and "었" not in end.prefinals
+            and name not in self.words["happenings"]
+            and not name.endswith(("지", "되"))
+            and not any(token.tag == "JKS" for token in said)
+            and not any(token.tag == "MAG" and token.form in ("얼마나", "안", "못") for token in said)
+        )
+
+    def _only_carries(self, head: int) -> bool:
+        """Whether 하 is only held up by what stands before it: 물어볼까 해요, 말라고 해요, 잊혀지기도 해요."""
+        if self.tokens[head].form != "하" or head < 2:
+            return False
+        before = self.tokens[head - 1]
+        return (before.tag == "EC" and before.form != "게") or (
+            before.tag == "JX" and self.tokens[head - 2].tag == "ETN"
+        )
+
+    def _is_verb(self, head: int) -> bool:
+        """Whether 는 would stand in its present tense (먹는구려), as after an adjective it would not (좋구려)."""
+        token = self.tokens[head]
+        if tag(token) in ("VV", "XSV"):
+            return token.form not in ("있", "없", "계시", "맞")
+        if tag(token) != "VX" or token.form in ("싶", "있", "계시") or head < 1:
+            return False
+        if token.form in ("않", "못하"):
+            return head > 1 and self._is_verb(head - 2)
+        return self.tokens[head - 1].form not in ("나", "ᆫ가", "은가", "는가", "을까", "ᆯ까")
+
+    def _has_topic(self, head: int) -> bool:
+        return any(
+            particle.tag == "JX"
+            and particle.form in ("은", "는", "ᆫ", "도")
+            and tag(noun)[0] in "NX"
+            and noun.form not in self.words["times"]
+            for noun, particle in pairwise(self.clause(head))
+        )
+
+    def _is_open(self) -> bool:
+        return self._has(self.words["open_words"], self.tokens)
+
+    def _has(self, forms: str | frozenset[str] | set[str], said: Sequence[Morpheme]) -> bool:
+        return any(token.form in ({forms} if isinstance(forms, str) else forms) for token in said)
+
+    def _stem(self, head: int) -> str:
+        """Return the predicate with the noun or root that it makes a verb of: 속상하, 걱정되."""
+        form = self.tokens[head].form
+        return self.tokens[head - 1].form + form if head and self.tokens[head].tag.startswith("XS") else form
+
+    def clause(self, index: int, *, through: tuple[str, ...] = ()) -> Sequence[Morpheme]:
+        """Return the morphemes of the clause up to its predicate at `index`; `through` names connectives to pass."""
+        start = index
+        while start > 0 and (self.tokens[start - 1].form in through or not self._closes(start - 1)):
+            start -= 1
+        return self.tokens[start:index]
+
+    def _closes(self, index: int) -> bool:
+        token = self.tokens[index]
+        if token.tag != "EC":
+            return token.tag in ("ETM", "ETN", "EF", "SF")
+        linked = index + 1 < len(self.tokens) and tag(self.tokens[index + 1]) == "VX"
+        return not linked and token.form not in ("게", "지")
+
+    def honours_an_elder(self, index: int) -> bool:
+        """Whether the 시 at `index` is for someone spoken of, not for the listener."""
+        said = self.clause(index, through=("다면", "라고"))
+        return self._has("께서", said) or any(
+            token.form in self.words["elders"]
+            and any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
+            for place, token in enumerate(said)
+        )
+
+
+def tag(token: Morpheme) -> str:
+    """Return the tag without Kiwi's mark for regular and irregular stems."""
+    return token.tag.partition("-")[0]
+
+
+def attached(tokens: Sequence[Morpheme], index: int) -> bool:
+    """Whether the morpheme at `index` continues the word of the one before."""
+    return 0 < index < len(tokens) and tokens[index].start <= tokens[index - 1].end
+
+
+def is_yo(tokens: Sequence[Morpheme], index: int) -> bool:
+    """Whether the morpheme at `index` is the 요 that only makes polite, as in 저는요."""
+    return (
+        attached(tokens, index)
+        and tokens[index].form == "요"
+        and tokens[index].tag in ("JX", "EC", "EF", "MM", "IC")
+        and tokens[index - 1].tag != "VCP"
+    )
+
+
+def _is_mine(said: Sequence[Morpheme]) -> bool:
+    return any(a.form in ("저", "저희", "제") and b.form in ("가", "는", "도", "ᆫ") for a, b in pairwise(said))

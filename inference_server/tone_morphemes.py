@@ -1,0 +1,101 @@
+"""Kiwi's morphemes for restyling: read aright where it misreads, spelled back, and compared."""
+
+from collections.abc import Iterable, Sequence
+
+from inference_server.korean import Morpheme, kiwi
+from inference_server.tone_rules import Piece
+
+_CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG")
+_LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇게")  # Kiwi calls these now one part of speech, now another
+_WHOLE = {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "테": "터"}
+
+
+def corrected(tokens: Iterable[Morpheme], arising: frozenset[str]) -> list[Morpheme]:
+    """Read again what Kiwi takes for something else. What is `arising` in a mind 들다, and is not eaten (드시다)."""
+    read: list[Morpheme] = []
+    for token in tokens:
+        match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
+            case [("주무" | "계" as stem, "NNG"), ("이", "VCP"), ("세요", "EF")]:
+                auxiliary = len(read) > 2 and read[-3].tag == "EC"
+                read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
+                token = token._replace(form="어요")
+            case [(said, "EC"), ("하", _), ("ᆸ니다" | "어요" as end, "EF")] if token.start <= read[-2].start:
+                # 라고 합니다 and 라고 해요 run together: 랍니다, 래요
+                fused = chr(ord(said[-2]) + (17 if end == "ᆸ니다" else 28)) + end[1:]
+                token = read[-2]._replace(form=said[:-2] + fused, tag="EF", end=token.end)
+                del read[-2:]
+            case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), ("었", "EP")]:
+                read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
+            case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
+                read[-1] = read[-1]._replace(tag="NP")
+            case [*_, ("드세", "VA"), ("어요", "EF")]:
+                read[-1] = read[-1]._replace(form="드시", tag="VV")
+            case [*_, ("힘", "NNG"), ("드시", "VV")] if read[-1].end == token.start:
+                read[-1] = Morpheme("힘들", "VA", read[-1].start, token.end)
+                token = Morpheme("시", "EP", token.end - 1, token.end)
+            case [*_, ("드시", "VV")] if _last_noun(read) in arising:
+                read.append(token._replace(form="들"))
+                token = Morpheme("시", "EP", token.end - 1, token.end)
+        read.append(token)
+    return read
+
+
+def _last_noun(read: Sequence[Morpheme]) -> str:
+    return next((token.form for token in reversed(read) if token.tag in ("NNG", "EC", "EF", "ETM")), "")
+
+
+def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
+    """Spell pieces as one word in place of `was`. The syllable `before` it decides how 이다 is spelled after it."""
+    literal = "".join(piece.form for piece in written if not piece.tag)
+    joined = [piece for piece in written if piece.tag]
+    for place in range(1, len(joined)):
+        # 계신지 and 있으신지 without their honour are 있는지: 있 takes 는 where 시 took ᆫ.
+        if joined[place - 1].form in ("있", "없") and joined[place].form.startswith("ᆫ"):
+            joined[place] = joined[place]._replace(form="는" + joined[place].form[1:])
+    if not joined:
+        return literal
+    if joined[0].tag != "VCP":
+        return _word(joined) + literal
+    noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
+    return _word([Piece(noun, "NNG"), *joined])[1:] + literal
+
+
+def _word(written: Sequence[Piece]) -> str:
+    *stem, ending = written
+    if (ending.form, ending.tag) != ("소", "EF"):
+        word = _join(written)
+        return word.removesuffix("되어") + "돼" if ending.form == "어" and word.endswith("되어") else word
+    # Kiwi spells 좋 and 소 as 좋으소.
+    if stem[-1].tag == "VCP":
+        return _join(stem[:-1]) + "이오"
+    bare = _join([*stem, Piece("지", "EF")]).removesuffix("지")
+    coda = (ord(bare[-1]) - ord("가")) % 28
+    if coda == 8:  # ㄹ falls: 만드오
+        return bare[:-1] + chr(ord(bare[-1]) - coda) + "오"
+    return bare + ("소" if coda else "오")
+
+
+def _join(written: Sequence[Piece]) -> str:
+    return str(kiwi().join(written))
+
+
+def heard(written: Iterable[Piece]) -> str:
+    """Return what carries the meaning, the same however Kiwi cuts it: 돕+어+주 or 도와주, 예민+하 or 예민하."""
+    content: list[str] = []
+    verb = linked = None
+    for piece in written:
+        kind = piece.tag.partition("-")[0]
+        if kind == "VX" and verb and linked:
+            content[-1] = _join([verb, linked])
+        linked = piece if verb and (piece.form, kind) == ("어", "EC") else None
+        if not linked:
+            verb = piece if kind in ("VV", "VA", "VX") and not piece.form.endswith(_LIGHT) else None
+        if kind[:1] == "V" and piece.form not in _LIGHT and kind != "VCP":
+            content.append(piece.form.removesuffix("하"))
+        elif piece.form in ("었", "겠") or (kind in _CONTENT and piece.form not in _LIGHT):
+            content.append(_WHOLE.get(piece.form, piece.form))
+        elif piece.form.startswith("잖"):
+            content.append("않")
+        elif kind == "IC" and piece.form.startswith("아니"):
+            content.append("아니")
+    return "".join(content)

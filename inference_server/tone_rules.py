@@ -1,0 +1,99 @@
+"""The table of endings and styles, read once from `tone.toml`."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+Words = Mapping[str, frozenset[str]]
+
+
+class Piece(NamedTuple):
+    """A morpheme to be written; one without a tag is written as it is."""
+
+    form: str
+    tag: str
+    space: bool = False
+
+
+def pieces(spelled: str) -> list[Piece]:
+    """Parse `어도/EC _되/VV` into pieces."""
+    atoms = ((atom.startswith("_"), *atom.removeprefix("_").partition("/")) for atom in spelled.split())
+    return [Piece(form, tag, space) for space, form, _, tag in atoms]
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Morphemes said otherwise. `follows` must come next, and one of the word list `near` be in the clause."""
+
+    pattern: tuple[str, ...]
+    follows: tuple[str, ...]
+    near: str
+    ends: bool
+    written: tuple[Piece, ...]
+
+    @classmethod
+    def parse(cls, pattern: str, written: str) -> "Swap":
+        atoms = pattern.split()
+        return cls(
+            pattern=tuple(atom for atom in atoms if atom[0] not in ">~$"),
+            follows=tuple(atom[1:] for atom in atoms if atom[0] == ">"),
+            near="".join(atom[1:] for atom in atoms if atom[0] == "~"),
+            ends="$" in atoms,
+            written=tuple(pieces(written)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one manner of speech says each act. `honorific` keeps the -시- that honours the listener."""
+
+    honorific: bool
+    phrases: Mapping[str, str]
+    swaps: tuple[Swap, ...]
+    honorifics: tuple[Swap, ...]
+    endings: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Mapping[str, str]], *, honorific: bool) -> "Style":
+        return cls(
+            honorific=honorific,
+            phrases=table.get("phrases", {}),
+            swaps=tuple(Swap.parse(*swap) for swap in table.get("swaps", {}).items()),
+            honorifics=tuple(Swap.parse(*swap) for swap in table.get("honorifics", {}).items()),
+            endings=table.get("endings", {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    act: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    endings: Mapping[str, Ending]
+    styles: Mapping[str, Style]
+    helpline: re.Pattern[str]
+    words: Words
+
+    @classmethod
+    def load(cls, path: Path) -> "Rules":
+        table = tomllib.loads(path.read_text("utf-8"))
+        numbers = "|".join(table["helplines"].split())
+        return cls(
+            endings={
+                form: Ending(act, base)
+                for act, listed in table["endings"].items()
+                for form, _, base in (atom.partition(">") for atom in listed.split())
+            },
+            styles={
+                name: Style.parse(style, honorific=style.get("honorific", True))
+                for name, style in table["styles"].items()
+            },
+            helpline=re.compile(rf"(?<!\d)(?:(?:{numbers})(?!\d)|\d{{2,4}}-\d{{3,4}}(?!\d))"),
+            words={name: frozenset(listed.split()) for name, listed in table["words"].items()},
+        )

@@ -1,0 +1,478 @@
+"""People and their counsels as rows: what fulfils the ports `People` and `Counsels`.
+
+Each method is one transaction, and each statement about a person's rows names the person.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from bot.conversation.model import (
+    Account,
+    Answer,
+    Character,
+    CharacterId,
+    Consent,
+    CounselId,
+    EmotionLabel,
+    Message,
+    Person,
+    Scope,
+    Turn,
+    TurnId,
+    UserId,
+)
+from storage.crypto import DataKey
+from storage.database import Database
+from storage.keys import KeyStore, NoKey
+from storage.tables import (
+    Id,
+    Key,
+    UTCDateTime,
+    account,
+    character,
+    consent,
+    counsel,
+    dialog,
+    emotion_log,
+    inbound,
+    outbox,
+    user,
+)
+
+LANGUAGE = "ko"
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+# Each statement is built once, so that SQLAlchemy finds its compiled form quickly.
+
+_FIND = (
+    select(user.c.user_id, user.c.character_id, consent.c.scopes, consent.c.version, consent.c.dt_consent)
+    .join_from(account, user)
+    .join(consent, consent.c.user_id == user.c.user_id)
+    .where(account.c.messenger == bindparam("of_messenger"), account.c.address == bindparam("of_address"))
+    .order_by(consent.c.consent_id.desc())
+    .limit(1)
+)
+_ADD_USER = insert(user)
+_ADD_ACCOUNT = insert(account)
+_ADD_CONSENT = insert(consent)
+_CHOOSE = update(user).where(user.c.user_id == bindparam("of_user")).values(character_id=bindparam("chosen"))
+_LOCK = (  # whoever is second waits here until the first has committed, and sees it
+    select(counsel)
+    .join_from(user, counsel, (counsel.c.user_id == user.c.user_id) & counsel.c.dt_end.is_(None), isouter=True)
+    .where(user.c.user_id == bindparam("of_user"))
+    .order_by(counsel.c.counsel_id.desc())
+    .limit(1)
+    .with_for_update()
+)
+_HEARD = (
+    select(dialog)
+    .join_from(inbound, dialog)
+    .where(
+        inbound.c.messenger == bindparam("of_messenger"),
+        inbound.c.address == bindparam("of_address"),
+        inbound.c.message_id == bindparam("of_message"),
+        dialog.c.user_id == bindparam("of_user"),
+    )
+)
+_ADD_COUNSEL = insert(counsel)
+_ADD_DIALOG = insert(dialog)
+_ADD_INBOUND = insert(inbound)
+_RECENT = (
+    select(dialog)
+    .join_from(counsel, dialog, dialog.c.counsel_id == counsel.c.counsel_id)
+    .where(
+        counsel.c.user_id == bindparam("of_user"),
+        counsel.c.dt_end.is_(None),
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_answered.is_not(None),
+    )
+    .order_by(dialog.c.dialog_id.desc())
+    .limit(bindparam("limit"))
+)
+_ANSWER = (
+    update(dialog)
+    .where(
+        dialog.c.dialog_id == bindparam("of_turn"),
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_answered.is_(None),
+    )
+    .values(
+        ai_message=bindparam("draft"),
+        change_dialog=bindparam("reply"),
+        dialog_emotion=bindparam("emotion"),
+        past_dialog=bindparam("recalled"),
+        dt_answered=bindparam("at"),
+    )
+)
+_REMEMBER = insert(outbox).from_select(
+    ["user_id", "dialog_id", "op", "attempts", "dt_outbox"],
+    select(
+        consent.c.user_id,
+        bindparam("of_turn", type_=Id),
+        literal("upsert", Key),
+        literal(0),
+        bindparam("at", type_=UTCDateTime),
+    ).where(
+        consent.c.consent_id
+        == select(func.max(consent.c.consent_id)).where(consent.c.user_id == bindparam("of_user")).scalar_subquery(),
+        consent.c.scopes.contains(Scope.MEMORY),
+    ),
+)
+_DELIVER = (
+    update(dialog)
+    .where(
+        dialog.c.dialog_id
+        == select(inbound.c.dialog_id)
+        .where(
+            inbound.c.messenger == bindparam("of_messenger"),
+            inbound.c.address == bindparam("of_address"),
+            inbound.c.message_id == bindparam("of_message"),
+        )
+        .scalar_subquery(),
+        dialog.c.user_id == bindparam("of_user"),
+    )
+    .values(dt_delivered=bindparam("at"))
+)
+_UNANSWERED = (
+    select(
+        inbound.c.address, inbound.c.message_id, dialog.c.u_message, dialog.c.dt_dialog, user.c.user_id, user.c.is_guest
+    )
+    .join_from(inbound, dialog)
+    .join(user, user.c.user_id == dialog.c.user_id)
+    .where(inbound.c.messenger == bindparam("of_messenger"), dialog.c.dt_delivered.is_(None))
+    .order_by(dialog.c.dialog_id)
+)
+_FLOW = (
+    select(dialog.c.dialog_emotion)
+    .where(
+        dialog.c.counsel_id == bindparam("of_counsel"),
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_answered.is_not(None),
+    )
+    .order_by(dialog.c.dialog_id)
+)
+_LAST_HEARD = select(func.max(dialog.c.dt_dialog)).where(
+    dialog.c.counsel_id == bindparam("of_counsel"), dialog.c.user_id == bindparam("of_user")
+)
+_END = (
+    update(counsel)
+    .where(counsel.c.counsel_id == bindparam("of_counsel"), counsel.c.user_id == bindparam("of_user"))
+    .values(dt_end=bindparam("at"))
+)
+_ADD_EMOTION_LOG = insert(emotion_log)
+_IDLE = select(counsel.c.user_id).where(
+    counsel.c.dt_end.is_(None),
+    counsel.c.dt_start < bindparam("before"),
+    ~exists().where(dialog.c.counsel_id == counsel.c.counsel_id, dialog.c.dt_dialog >= bindparam("before")),
+)
+_LEFT_GUESTS = select(user.c.user_id).where(
+    user.c.is_guest,
+    ~exists().where(dialog.c.user_id == user.c.user_id, dialog.c.dt_dialog >= bindparam("before")),
+    ~exists().where(consent.c.user_id == user.c.user_id, consent.c.dt_consent >= bindparam("before")),
+)
+_ERASE_OUTBOX = delete(outbox).where(outbox.c.user_id == bindparam("of_user"))
+_ERASE_USER = delete(user).where(user.c.user_id == bindparam("of_user"))
+_EXPIRE_TURNS = delete(dialog).where(dialog.c.dt_dialog < bindparam("before"))
+
+
+class SqlPeople:
+    """Fulfils `People`."""
+
+    def __init__(self, *, database: Database, keys: KeyStore) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def find(self, account: Account) -> Person | None:
+        row = await self._database.read(lambda connection: connection.execute(_FIND, _of_account(account)).first())
+        return _person(row) if row else None
+
+    async def consent(self, account: Account, person: Person, consent: Consent) -> Person:
+        """Store an answer; the first one makes the person, under the id by which they were met, and their account.
+
+        An account that is known already keeps its own person, whoever is handed in.
+        """
+
+        def store(connection: Connection) -> Person:
+            row = connection.execute(_FIND, _of_account(account)).first()
+            known = _person(row) if row else person
+            if not row:
+                _add(connection, account, person, at=consent.at)
+            connection.execute(
+                _ADD_CONSENT,
+                {
+                    "user_id": known.user_id,
+                    "scopes": " ".join(sorted(consent.scopes)),
+                    "version": consent.version,
+                    "dt_consent": consent.at,
+                    "messenger": account.messenger,
+                },
+            )
+            return replace(known, consent=consent)
+
+        if await self.find(account) is None:  # only then: somebody who was erased must not get a new key
+            await self._keys.create(person.user_id)
+        try:
+            return await self._database.write(store)
+        except IntegrityError:  # the first answer came twice at once: the other one made the person
+            return await self._database.write(store)
+
+    async def choose(self, user_id: UserId, character_id: CharacterId) -> None:
+        choice = {"of_user": user_id, "chosen": character_id}
+        await self._database.write(lambda connection: connection.execute(_CHOOSE, choice), idempotent=True)
+
+
+class SqlCounsels:
+    """Fulfils `Counsels`, and tidies up for the app."""
+
+    def __init__(self, *, database: Database, keys: KeyStore) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
+        """Store a message as `Counsels` says. Raises `NoKey` for somebody who was erased or never consented."""
+        key = await self._keys.of(user_id)
+        u_message = key.encrypt(message.text, column="dialog.u_message")
+
+        def store(connection: Connection) -> Turn:
+            counsel_id = _open_counsel(connection, user_id, character, at=message.at)
+            turn_id = _id_of_new(
+                connection.execute(
+                    _ADD_DIALOG,
+                    {"counsel_id": counsel_id, "user_id": user_id, "dt_dialog": message.at, "u_message": u_message},
+                )
+            )
+            connection.execute(
+                _ADD_INBOUND,
+                {
+                    "messenger": message.account.messenger,
+                    "address": message.account.address,
+                    "message_id": message.id,
+                    "dialog_id": turn_id,
+                },
+            )
+            return Turn(TurnId(turn_id), CounselId(counsel_id), message.text, message.at)
+
+        try:
+            return await self._database.write(store, idempotent=True)
+        except IntegrityError:
+            where = _of_message(user_id, message)
+            heard = await self._database.read(lambda connection: connection.execute(_HEARD, where).first())
+            if heard is None:
+                raise
+            return _turn(heard, key)
+
+    async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
+        rows = await self._database.read(
+            lambda connection: connection.execute(_RECENT, {"of_user": user_id, "limit": limit}).all()
+        )
+        if not rows:
+            return ()
+        key = await self._keys.of(user_id)
+        return [_turn(row, key) for row in reversed(rows)]
+
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None:
+        """Store the first answer to a turn. A later one, or one to another's turn, changes nothing."""
+        key = await self._keys.of(user_id)
+        parameters = {
+            "of_user": user_id,
+            "of_turn": turn_id,
+            "draft": key.encrypt(answer.draft, column="dialog.ai_message"),
+            "reply": key.encrypt(answer.reply, column="dialog.change_dialog"),
+            "emotion": answer.emotion,
+            "recalled": json.dumps(answer.recalled),
+            "at": answer.at,
+        }
+
+        def store(connection: Connection) -> None:
+            if connection.execute(_ANSWER, parameters).rowcount:
+                connection.execute(_REMEMBER, parameters)
+
+        await self._database.write(store, idempotent=True)
+
+    async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None:
+        delivery = {**_of_message(user_id, message), "at": at}
+        await self._database.write(lambda connection: connection.execute(_DELIVER, delivery), idempotent=True)
+
+    async def end(self, user_id: UserId, *, at: datetime) -> None:
+        def end(connection: Connection) -> None:
+            if open_counsel := _lock(connection, user_id):
+                _end(connection, open_counsel, at=at)
+
+        await self._database.write(end, idempotent=True)
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        rows = await self._database.read(
+            lambda connection: connection.execute(_UNANSWERED, {"of_messenger": messenger}).all()
+        )
+        messages = []
+        for row in rows:
+            try:
+                key = await self._keys.of(row.user_id)
+            except NoKey:  # being erased: nobody waits for this answer
+                continue
+            text = key.decrypt(row.u_message, column="dialog.u_message")
+            messages.append(
+                Message(Account(messenger, row.address, is_guest=row.is_guest), row.message_id, text, row.dt_dialog)
+            )
+        return messages
+
+    async def end_idle(self, before: datetime) -> int:
+        """End the counsels in which nothing was said since `before`, as of their last message. Returns how many."""
+
+        def end_if_idle(connection: Connection, user_id: UserId) -> int:
+            open_counsel = _lock(connection, user_id)
+            if open_counsel is None:
+                return 0
+            where = {"of_user": user_id, "of_counsel": open_counsel.counsel_id}
+            last_heard = connection.scalar(_LAST_HEARD, where) or open_counsel.dt_start
+            if last_heard >= before:
+                return 0
+            _end(connection, open_counsel, at=last_heard)
+            return 1
+
+        idle = await self._database.read(lambda connection: connection.scalars(_IDLE, {"before": before}).all())
+        return sum([await self._database.write(partial(end_if_idle, user_id=user_id)) for user_id in idle])
+
+    async def expire(self, *, guests_before: datetime, turns_before: datetime | None) -> int:
+        """Erase guests who were silent since `guests_before`, and everybody's turns from before `turns_before`.
+
+        Returns how many guests and turns these were. A guest's key goes first: should a crash leave their rows, these
+        are unreadable, and found again.
+        """
+        left = {"before": guests_before}
+        guests = await self._database.read(lambda connection: connection.scalars(_LEFT_GUESTS, left).all())
+        for user_id in guests:
+            await self._keys.erase(user_id)
+            await self._database.write(partial(_erase, user_id=user_id), idempotent=True)
+        if turns_before is None:
+            return len(guests)
+        old = {"before": turns_before}
+        turns = await self._database.write(lambda connection: connection.execute(_EXPIRE_TURNS, old).rowcount)
+        return len(guests) + turns
+
+    async def write_characters(self, characters: Iterable[Character]) -> None:
+        """Store whoever can answer: a counsel names its character."""
+        rows = [
+            {"character_id": each.id, "character_name": each.name, "character_model": each.renderer}
+            for each in characters
+        ]
+        await self._database.write(lambda connection: _upsert_characters(connection, rows), idempotent=True)
+
+
+def _of_account(account: Account) -> dict[str, str]:
+    return {"of_messenger": account.messenger, "of_address": account.address}
+
+
+def _of_message(user_id: UserId, message: Message) -> dict[str, Any]:
+    return {**_of_account(message.account), "of_message": message.id, "of_user": user_id}
+
+
+def _person(row: AnyRow) -> Person:
+    scopes = frozenset(Scope(scope) for scope in row.scopes.split())
+    return Person(row.user_id, row.character_id, Consent(scopes, row.version, row.dt_consent))
+
+
+def _turn(row: AnyRow, key: DataKey) -> Turn:
+    answer = None
+    if row.dt_answered is not None:
+        answer = Answer(
+            draft=key.decrypt(row.ai_message, column="dialog.ai_message"),
+            reply=key.decrypt(row.change_dialog, column="dialog.change_dialog"),
+            emotion=EmotionLabel(row.dialog_emotion),
+            recalled=tuple(json.loads(row.past_dialog)),
+            at=row.dt_answered,
+        )
+    text = key.decrypt(row.u_message, column="dialog.u_message")
+    return Turn(row.dialog_id, row.counsel_id, text, row.dt_dialog, answer, row.dt_delivered)
+
+
+def _add(connection: Connection, account: Account, person: Person, *, at: datetime) -> None:
+    connection.execute(
+        _ADD_USER,
+        {
+            "user_id": person.user_id,
+            "language": LANGUAGE,
+            "character_id": person.character_id,
+            "is_guest": account.is_guest,
+            "dt_created": at,
+        },
+    )
+    connection.execute(
+        _ADD_ACCOUNT, {"messenger": account.messenger, "address": account.address, "user_id": person.user_id}
+    )
+
+
+def _lock(connection: Connection, user_id: UserId) -> AnyRow | None:
+    """Return somebody's open counsel, and keep others from it until this transaction ends."""
+    row = connection.execute(_LOCK, {"of_user": user_id}).first()
+    return row if row and row.counsel_id else None
+
+
+def _open_counsel(connection: Connection, user_id: UserId, character: Character, *, at: datetime) -> int:
+    """Return the id of the open counsel with this character in this voice; one with another ends first."""
+    if open_counsel := _lock(connection, user_id):
+        if (open_counsel.character_id, open_counsel.character_model) == (character.id, character.renderer):
+            return int(open_counsel.counsel_id)
+        _end(connection, open_counsel, at=at)
+    return _id_of_new(
+        connection.execute(
+            _ADD_COUNSEL,
+            {
+                "character_id": character.id,
+                "character_model": character.renderer,
+                "user_id": user_id,
+                "dt_start": at,
+            },
+        )
+    )
+
+
+def _end(connection: Connection, open_counsel: AnyRow, *, at: datetime) -> None:
+    where = {"of_user": open_counsel.user_id, "of_counsel": open_counsel.counsel_id}
+    connection.execute(_END, {**where, "at": at})
+    flow = connection.scalars(_FLOW, where).all()
+    if not flow:
+        return
+    summary = {
+        "flow": flow,
+        "dominant": Counter(flow).most_common(1)[0][0],
+        "change": f"{flow[0]}→{flow[-1]}" if flow[0] != flow[-1] else None,
+    }
+    connection.execute(
+        _ADD_EMOTION_LOG,
+        {
+            "counsel_id": open_counsel.counsel_id,
+            "counsel_emotion": json.dumps(summary, ensure_ascii=False),
+            "dt_emotion_log": at,
+        },
+    )
+
+
+def _erase(connection: Connection, user_id: UserId) -> None:
+    connection.execute(_ERASE_OUTBOX, {"of_user": user_id})
+    connection.execute(_ERASE_USER, {"of_user": user_id})
+
+
+def _upsert_characters(connection: Connection, rows: Sequence[dict[str, str]]) -> None:
+    if connection.dialect.name == "mysql":
+        adding = mysql.insert(character)
+        new = {"character_name": adding.inserted.character_name, "character_model": adding.inserted.character_model}
+        connection.execute(adding.on_duplicate_key_update(new), rows)
+    else:
+        putting = sqlite.insert(character)
+        new = {"character_name": putting.excluded.character_name, "character_model": putting.excluded.character_model}
+        connection.execute(putting.on_conflict_do_update(set_=new), rows)
+
+
+def _id_of_new(result: CursorResult[*tuple[Any, ...]]) -> int:
+    return int(result.lastrowid)

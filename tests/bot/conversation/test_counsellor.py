@@ -1,0 +1,433 @@
+"""What a person experiences of one message, told through working fakes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.conversation.counsellor import Counsellor
+from bot.conversation.model import (
+    Account,
+    CharacterId,
+    Consent,
+    EmotionLabel,
+    Kind,
+    Message,
+    Part,
+    Person,
+    Scope,
+    Situation,
+    UserId,
+)
+from bot.conversation.off_record import OffTheRecord
+from bot.conversation.ports import NoReply, Responder
+from bot.resources import strings
+from tests.fakes import (
+    CHARACTERS,
+    START,
+    Clock,
+    FixedEmotions,
+    InMemoryPeople,
+    MarkingStylist,
+    SayingResponder,
+    message,
+)
+
+HANEUL = Account("terminal", "haneul")
+BADA = Account("discord", "42")
+IN_DANGER = "나 오늘 죽으려고 해. 유서도 다 썼어"
+
+
+class Room:
+    """A counsellor and everything around it; what would be stored goes to a second memory."""
+
+    def __init__(self, responder: Responder | None = None, *, asks_consent: bool = True) -> None:
+        self.clock = Clock()
+        self.people = InMemoryPeople()
+        self.stored = OffTheRecord(now=self.clock)
+        self.off_record = OffTheRecord(now=self.clock)
+        self.responder = responder or SayingResponder("그러셨군요. 언제부터 그러셨어요?")
+        self.counsellor = Counsellor(
+            people=self.people,
+            counsels=self.stored,
+            off_record=self.off_record,
+            emotions=FixedEmotions(),
+            responder=self.responder,
+            stylist=MarkingStylist(),
+            characters=CHARACTERS,
+            words=strings("ko")["core"],
+            now=self.clock,
+            asks_consent=asks_consent,
+        )
+
+    async def say(self, text: str, *, id_: str | None = None, account: Account = HANEUL) -> list[Part]:
+        sent = message(text, id_=id_ or f"{account.address}:{text}:{self.clock()}", account=account)
+        return [part async for part in self.counsellor.respond(sent)]
+
+    async def introduce(self, *scopes: Scope, account: Account = HANEUL) -> Person:
+        stranger = Person(UserId(f"user-{account.address}"), CharacterId("mentos"), consent=None)
+        return await self.people.consent(account, stranger, Consent(frozenset(scopes), "1", START))
+
+
+def said(parts: list[Part]) -> str:
+    return " ".join(part.text for part in parts if part.kind is Kind.SAID)
+
+
+def kinds(parts: list[Part]) -> list[Kind]:
+    return [part.kind for part in parts]
+
+
+class TestAnswering:
+    async def test_yields_each_sentence_in_the_characters_tone(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        parts = await room.say("잠이 안 와요")
+        assert [part.text for part in parts] == ["<rule:haeyo>그러셨군요.", "<rule:haeyo>언제부터 그러셨어요?"]
+
+    async def test_keeps_draft_tone_emotion_and_what_was_recalled(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("잠이 안 와요")
+        await room.say("시험 때문에요")
+        first, second = await room.stored.recent(person.user_id, limit=9)
+        assert second.answer is not None
+        assert second.text == "시험 때문에요"
+        assert second.answer.draft == "그러셨군요. 언제부터 그러셨어요?"
+        assert second.answer.reply == "<rule:haeyo>그러셨군요. <rule:haeyo>언제부터 그러셨어요?"
+        assert second.answer.emotion is EmotionLabel.ANXIOUS
+        assert second.answer.recalled == (first.id,)
+
+    async def test_a_character_that_the_model_speaks_itself_is_not_restyled(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        await room.say("/말투 free")
+        assert said(await room.say("안녕")) == "그러셨군요. 언제부터 그러셨어요?"
+
+    async def test_a_message_of_blanks_or_invisible_marks_is_asked_about_and_not_kept(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        for nothing in ("", "   ", "\n\t", "\u200b\u200d\ufeff", "\x00"):
+            assert kinds(await room.say(nothing)) == [Kind.NOTICE]
+        assert await room.stored.recent(person.user_id, limit=9) == []
+
+    async def test_the_same_text_in_nfd_or_with_lone_surrogates_is_heard_clean(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("\u1100\u1161\ud800")
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.text == "가\ufffd"
+
+    async def test_a_very_long_message_is_stored_whole_and_thought_about_by_its_beginning_and_end(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        long = "처음" + "가" * 100_000 + "끝"
+        await room.say(long)
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.text == long
+        assert isinstance(room.responder, SayingResponder)
+        thought_about = room.responder.asked[-1].text
+        assert len(thought_about) < 2_000
+        assert (thought_about[:2], thought_about[-1]) == ("처음", "끝")
+
+    async def test_two_messages_of_one_person_are_answered_one_after_the_other(self) -> None:
+        gate, both = asyncio.Event(), asyncio.Event()
+        order: list[str] = []
+
+        class Slow:
+            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+                order.append(f"+{situation.text}")
+                if len(order) == 2:
+                    both.set()
+                await gate.wait()
+                order.append(f"-{situation.text}")
+                yield "네."
+
+        room = Room(Slow())
+        await room.introduce(Scope.STORAGE)
+        await room.introduce(Scope.STORAGE, account=BADA)
+        answers = [
+            asyncio.create_task(room.say("하나")),
+            asyncio.create_task(room.say("둘")),
+            asyncio.create_task(room.say("남", account=BADA)),
+        ]
+        await both.wait()
+        assert sorted(order) == ["+남", "+하나"]
+        gate.set()
+        await asyncio.gather(*answers)
+        assert [entry for entry in order if "남" not in entry] == ["+하나", "-하나", "+둘", "-둘"]
+
+    async def test_a_responder_that_says_nothing_is_a_failure_and_not_silence(self) -> None:
+        room = Room(SayingResponder(""))
+        await room.introduce(Scope.STORAGE)
+        with pytest.raises(NoReply):
+            await room.say("안녕")
+
+
+class TestRedelivery:
+    async def test_a_delivered_message_is_answered_with_nothing(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        await room.say("안녕", id_="7")
+        await room.counsellor.delivered(message("안녕", id_="7"))
+        assert await room.say("안녕", id_="7") == []
+
+    async def test_an_undelivered_message_gets_the_stored_reply_again(self) -> None:
+        responder = SayingResponder("처음 답이에요.", "다른 답이에요.")
+        room = Room(responder)
+        await room.introduce(Scope.STORAGE)
+        first = await room.say("안녕", id_="7")
+        assert said(await room.say("안녕", id_="7")) == said(first)
+        assert len(responder.asked) == 1
+
+    async def test_a_double_that_arrives_meanwhile_does_not_think_twice(self) -> None:
+        responder = SayingResponder("처음 답이에요.", "다른 답이에요.")
+        room = Room(responder)
+        await room.introduce(Scope.STORAGE)
+        first, second = await asyncio.gather(room.say("안녕", id_="7"), room.say("안녕", id_="7"))
+        assert said(first) == said(second)
+        assert len(responder.asked) == 1
+
+    async def test_the_same_words_under_another_id_are_a_new_message(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("안녕", id_="7")
+        await room.say("안녕", id_="8")
+        assert len(await room.stored.recent(person.user_id, limit=9)) == 2
+
+
+class TestConsent:
+    async def test_the_first_reply_to_a_stranger_ends_with_the_ai_notice_and_the_question(self) -> None:
+        parts = await Room().say("잠이 안 와요")
+        assert kinds(parts)[-1] is Kind.CONSENT
+        assert kinds(parts).count(Kind.SAID) >= 1
+        assert "AI" in parts[-1].text
+        assert "저장" in parts[-1].text
+
+    async def test_the_question_is_put_once(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        assert Kind.CONSENT not in kinds(await room.say("시험 때문에요"))
+
+    async def test_a_stranger_talks_fully_and_nothing_is_stored(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        await room.say("시험 때문에요")
+        assert room.people.people == {}
+        assert isinstance(room.responder, SayingResponder)
+        assert [turn.text for turn in room.responder.asked[-1].recent] == ["잠이 안 와요"]
+
+    @pytest.mark.parametrize(
+        ("words", "scopes"),
+        [
+            ("네", {Scope.STORAGE, Scope.MEMORY}),
+            ("네!", {Scope.STORAGE, Scope.MEMORY}),
+            ("저장만", {Scope.STORAGE}),
+            ("아니요.", set()),
+        ],
+    )
+    async def test_the_answer_is_stored_with_version_and_time(self, words: str, scopes: set[Scope]) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        room.clock.advance(timedelta(minutes=1))
+        await room.say(words)
+        [consent] = room.people.consents
+        assert consent.scopes == scopes
+        assert consent.version
+        assert consent.at == START + timedelta(minutes=1)
+
+    async def test_only_the_very_next_message_can_be_the_answer(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        await room.say("시험 때문에요")
+        await room.say("네")
+        assert room.people.consents == []
+
+    async def test_an_ambiguous_word_is_no_consent(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        await room.say("괜찮아요")
+        assert room.people.consents == []
+
+    async def test_from_the_yes_on_turns_are_stored_and_what_was_said_before_is_not(self) -> None:
+        room = Room()
+        await room.say("비밀이에요")
+        await room.say("네")
+        await room.say("시험 때문에요")
+        person = room.people.people[HANEUL]
+        assert [turn.text for turn in await room.stored.recent(person.user_id, limit=9)] == ["시험 때문에요"]
+        assert isinstance(room.responder, SayingResponder)
+        assert [turn.text for turn in room.responder.asked[-1].recent] == ["비밀이에요"]
+
+    async def test_a_no_keeps_the_conversation_off_the_record(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        await room.say("아니요")
+        assert said(await room.say("시험 때문에요"))
+        person = room.people.people[HANEUL]
+        assert await room.stored.recent(person.user_id, limit=9) == []
+
+    async def test_it_can_be_changed_at_any_time_and_every_change_is_kept(self) -> None:
+        room = Room()
+        for words in ("/동의 네", "/동의 아니요", "/consent storage"):
+            await room.say(words)
+        assert [consent.scopes for consent in room.people.consents] == [
+            {Scope.STORAGE, Scope.MEMORY},
+            set(),
+            {Scope.STORAGE},
+        ]
+
+    async def test_nobody_is_asked_where_asking_is_off(self) -> None:
+        room = Room(asks_consent=False)
+        assert Kind.CONSENT not in kinds(await room.say("잠이 안 와요"))
+        await room.say("네")
+        assert room.people.consents == []
+
+    async def test_off_the_record_ends_after_an_hour_of_silence(self) -> None:
+        room = Room()
+        await room.say("잠이 안 와요")
+        room.clock.advance(timedelta(hours=1, seconds=1))
+        parts = await room.say("다시 왔어요")
+        assert kinds(parts)[-1] is Kind.CONSENT
+        assert isinstance(room.responder, SayingResponder)
+        assert room.responder.asked[-1].recent == ()
+
+
+class TestEmergency:
+    async def test_fixed_words_come_alone_and_nothing_is_generated_or_restyled(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        await room.say("/말투 선비")
+        [part] = await room.say(IN_DANGER)
+        assert part.kind is Kind.CRISIS
+        assert "109" in part.text
+        assert "119" in part.text
+        assert "<rule" not in part.text
+        assert isinstance(room.responder, SayingResponder)
+        assert room.responder.asked == []
+
+    async def test_they_come_before_anything_is_looked_up(self) -> None:
+        class Unreachable(InMemoryPeople):
+            async def find(self, account: Account) -> Person | None:
+                raise ConnectionError
+
+        room = Room()
+        room.counsellor._people = Unreachable()  # the database dies under a running counsellor
+        [part] = await room.say(IN_DANGER)
+        assert part.kind is Kind.CRISIS
+
+    async def test_a_stranger_in_danger_is_helped_first_and_asked_later(self) -> None:
+        room = Room()
+        assert kinds(await room.say(IN_DANGER)) == [Kind.CRISIS]
+        assert kinds(await room.say("고마워요"))[-1] is Kind.CONSENT
+
+    async def test_the_turn_is_stored_with_its_emotion(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        [part] = await room.say(IN_DANGER)
+        await room.counsellor.drain()
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert turn.answer.reply == part.text
+        assert turn.answer.emotion is EmotionLabel.ANXIOUS
+
+    async def test_words_in_danger_are_help_even_as_a_command(self) -> None:
+        assert kinds(await Room().say(f"/말투 {IN_DANGER}")) == [Kind.CRISIS]
+
+    async def test_a_redelivery_is_helped_once(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        assert kinds(await room.say(IN_DANGER, id_="9")) == [Kind.CRISIS]
+        assert await room.say(IN_DANGER, id_="9") == []
+
+    async def test_the_confirmation_waits_for_the_turn_to_be_stored(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say(IN_DANGER, id_="9")
+        await room.counsellor.delivered(message(IN_DANGER, id_="9"))
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.delivered_at is not None
+
+    async def test_it_silences_a_reply_that_still_streams_to_that_person_only(self) -> None:
+        spoken, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+        class Interrupted:
+            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+                yield "첫 문장이에요.\n"
+                spoken.release()
+                await go_on.wait()
+                yield "둘째 문장이에요.\n"
+
+        room = Room(Interrupted())
+        await room.introduce(Scope.STORAGE)
+        await room.introduce(Scope.STORAGE, account=BADA)
+        mine = asyncio.create_task(room.say("안녕"))
+        other = asyncio.create_task(room.say("안녕", account=BADA))
+        for _ in range(2):
+            await spoken.acquire()
+        await room.say(IN_DANGER)
+        go_on.set()
+        assert "둘째" not in said(await mine)
+        assert "둘째" in said(await other)
+
+
+class TestCommands:
+    async def test_the_tone_is_chosen_by_name_and_greets_in_it(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        [part] = await room.say("/말투 선비")
+        assert "seonbi의 인사" in part.text
+        assert said(await room.say("안녕")).startswith("<rule:seonbi>")
+
+    async def test_a_strangers_choice_holds_and_survives_the_yes(self) -> None:
+        room = Room()
+        await room.say("/tone 선비")
+        assert said(await room.say("안녕")).startswith("<rule:seonbi>")
+        await room.say("네")
+        assert said(await room.say("안녕")).startswith("<rule:seonbi>")
+
+    @pytest.mark.parametrize("words", ["/말투", "/말투 없는말투", "/tone"])
+    async def test_without_a_known_name_all_tones_are_shown(self, words: str) -> None:
+        [part] = await Room().say(words)
+        assert "멘토스" in part.text
+        assert "선비" in part.text
+
+    async def test_a_new_counsel_starts_without_the_old_turns(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        await room.say("잠이 안 와요")
+        await room.say("/새상담")
+        await room.say("안녕")
+        assert isinstance(room.responder, SayingResponder)
+        assert room.responder.asked[-1].recent == ()
+
+    async def test_an_unknown_command_is_answered_with_help(self) -> None:
+        [part] = await Room().say("/뭐라고")
+        assert "/말투" in part.text
+        assert "109" in part.text
+
+
+async def test_two_people_never_see_each_others_turns() -> None:
+    room = Room()
+    for account in (HANEUL, BADA):
+        await room.introduce(Scope.STORAGE, account=account)
+    await room.say("하늘의 비밀", account=HANEUL)
+    await room.say("바다의 비밀", account=BADA)
+    assert isinstance(room.responder, SayingResponder)
+    await room.say("안녕", account=HANEUL)
+    assert [turn.text for turn in room.responder.asked[-1].recent] == ["하늘의 비밀"]
+
+
+async def test_a_message_is_the_same_to_everyone_whatever_door_it_came_through() -> None:
+    for account in (HANEUL, BADA, Account("kakao", "bot:1")):
+        room = Room()
+        await room.introduce(Scope.STORAGE, account=account)
+        assert (
+            said(await room.say("안녕", account=account)) == "<rule:haeyo>그러셨군요. <rule:haeyo>언제부터 그러셨어요?"
+        )
+
+
+def test_a_message_keeps_its_identity_when_cleaned() -> None:
+    sent = Message(HANEUL, "1", "글", START)
+    assert replace(sent, text="글") == sent

@@ -1,0 +1,164 @@
+"""What every implementer of `Counsels` promises."""
+
+import asyncio
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+import pytest
+
+from bot.conversation.model import Account, EmotionLabel
+from bot.conversation.ports import Counsels
+from tests.storage.examples import FRIEND, JUN, MINA, NOON, SCHOLAR, Talker, an_answer
+
+
+async def talk(counsels: Counsels, talker: Talker, *texts: str, start: int = 1) -> None:
+    for i, text in enumerate(texts, start):
+        message = talker.says(text, message_id=str(i), at=NOON + timedelta(minutes=i))
+        turn = await counsels.hear(talker.user_id, message, character=FRIEND)
+        await counsels.answer(talker.user_id, turn.id, an_answer(f"{text} 답"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "오늘 좀 힘들었어",
+        unicodedata.normalize("NFD", "힘들었어요"),
+        "😀😢👩‍👩‍👧‍👦",
+        "앞\0뒤",
+        "'; DROP TABLE dialog; -- %s :name",
+        "가" * 30_000,
+    ],
+    ids=["plain", "decomposed", "emoji", "nul", "sql", "90 KB"],
+)
+async def test_what_was_said_and_answered_comes_back_as_it_was(counsels: Counsels, text: str) -> None:
+    turn = await counsels.hear(MINA.user_id, MINA.says(text), character=FRIEND)
+    answer = an_answer(text, emotion=EmotionLabel.ANXIOUS, recalled=(turn.id,))
+    await counsels.answer(MINA.user_id, turn.id, answer)
+
+    (recent,) = await counsels.recent(MINA.user_id, limit=10)
+
+    assert recent == replace(turn, answer=answer)
+    assert (recent.text, recent.at) == (text, NOON)
+
+
+async def test_times_come_back_aware_and_to_the_microsecond(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "안녕")
+
+    (turn,) = await counsels.recent(MINA.user_id, limit=1)
+
+    assert turn.at.astimezone(UTC) == (NOON + timedelta(minutes=1)).astimezone(UTC)
+    assert turn.at.utcoffset() is not None
+
+
+async def test_a_redelivered_message_is_the_turn_it_already_is(counsels: Counsels) -> None:
+    message = MINA.says("안녕")
+    turn = await counsels.hear(MINA.user_id, message, character=FRIEND)
+    assert await counsels.hear(MINA.user_id, message, character=FRIEND) == turn
+
+    answer = an_answer()
+    await counsels.answer(MINA.user_id, turn.id, answer)
+    assert (await counsels.hear(MINA.user_id, message, character=FRIEND)).answer == answer
+
+    await counsels.deliver(MINA.user_id, message, at=NOON)
+    assert (await counsels.hear(MINA.user_id, message, character=FRIEND)).delivered_at == NOON
+
+
+async def test_twenty_deliveries_at_once_are_one_turn(counsels: Counsels) -> None:
+    message = MINA.says("안녕")
+
+    turns = await asyncio.gather(*(counsels.hear(MINA.user_id, message, character=FRIEND) for _ in range(20)))
+
+    assert len({turn.id for turn in turns}) == 1
+    assert len({turn.counsel_id for turn in turns}) == 1
+
+
+async def test_messages_that_come_at_once_share_one_counsel(counsels: Counsels) -> None:
+    for attempt in range(5):
+        messages = [MINA.says("안녕", message_id=f"{attempt}.{i}") for i in range(10)]
+
+        turns = await asyncio.gather(*(counsels.hear(MINA.user_id, each, character=FRIEND) for each in messages))
+
+        assert len({turn.id for turn in turns}) == 10
+        assert len({turn.counsel_id for turn in turns}) == 1
+        await counsels.end(MINA.user_id, at=NOON)
+
+
+async def test_newcomers_who_come_at_once_are_all_heard(counsels: Counsels) -> None:
+    turns = await asyncio.gather(
+        *(counsels.hear(each.user_id, each.says("안녕"), character=FRIEND) for each in (MINA, JUN) * 5)
+    )
+
+    assert len({turn.counsel_id for turn in turns}) == 2
+
+
+async def test_a_message_id_is_only_unique_within_its_account(counsels: Counsels) -> None:
+    elsewhere = Account("web", MINA.account.address)
+    message = MINA.says("안녕")
+    here = await counsels.hear(MINA.user_id, message, character=FRIEND)
+
+    there = await counsels.hear(MINA.user_id, replace(message, account=elsewhere), character=FRIEND)
+
+    assert here.id != there.id
+
+
+async def test_recent_turns_are_the_last_answered_ones_oldest_first(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘", "셋")
+    await counsels.hear(MINA.user_id, MINA.says("아직", message_id="4"), character=FRIEND)
+
+    recent = await counsels.recent(MINA.user_id, limit=2)
+
+    assert [turn.text for turn in recent] == ["둘", "셋"]
+
+
+async def test_the_first_answer_stays(counsels: Counsels) -> None:
+    turn = await counsels.hear(MINA.user_id, MINA.says("안녕"), character=FRIEND)
+    await counsels.answer(MINA.user_id, turn.id, an_answer("먼저"))
+
+    await counsels.answer(MINA.user_id, turn.id, an_answer("나중"))
+
+    (recent,) = await counsels.recent(MINA.user_id, limit=1)
+    assert recent.answer == an_answer("먼저")
+
+
+async def test_nobody_reads_answers_or_ends_what_is_anothers(counsels: Counsels) -> None:
+    turn = await counsels.hear(MINA.user_id, MINA.says("나만의 이야기"), character=FRIEND)
+    await counsels.hear(JUN.user_id, JUN.says("안녕"), character=FRIEND)
+
+    await counsels.answer(JUN.user_id, turn.id, an_answer())
+    await counsels.deliver(JUN.user_id, MINA.says("나만의 이야기"), at=NOON)
+    await counsels.end(JUN.user_id, at=NOON)
+
+    assert await counsels.hear(MINA.user_id, MINA.says("나만의 이야기"), character=FRIEND) == turn
+    assert not await counsels.recent(JUN.user_id, limit=10)
+
+
+async def test_another_character_begins_another_counsel(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "안녕")
+
+    turn = await counsels.hear(MINA.user_id, MINA.says("그대여", message_id="2"), character=SCHOLAR)
+
+    assert not await counsels.recent(MINA.user_id, limit=10)
+    again = await counsels.hear(MINA.user_id, MINA.says("또", message_id="3"), character=SCHOLAR)
+    assert again.counsel_id == turn.counsel_id
+
+
+async def test_the_same_character_in_another_voice_begins_another_counsel(counsels: Counsels) -> None:
+    first = await counsels.hear(MINA.user_id, MINA.says("안녕"), character=FRIEND)
+
+    second = await counsels.hear(
+        MINA.user_id, MINA.says("또", message_id="2"), character=replace(FRIEND, renderer="prompt")
+    )
+
+    assert first.counsel_id != second.counsel_id
+
+
+async def test_an_ended_counsel_is_not_gone_on_with(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "안녕")
+
+    await counsels.end(MINA.user_id, at=NOON)
+    await counsels.end(MINA.user_id, at=NOON)
+
+    assert not await counsels.recent(MINA.user_id, limit=10)
+    await talk(counsels, MINA, "다시 왔어", start=2)
+    assert [turn.text for turn in await counsels.recent(MINA.user_id, limit=10)] == ["다시 왔어"]

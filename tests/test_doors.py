@@ -1,0 +1,118 @@
+"""One conversation, whichever door it comes through."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.app import Mentos, now, open_mentos
+from bot.conversation.model import Account, Turn
+from bot.messengers.discord import DiscordDoor
+from bot.messengers.kakao import KakaoDoor
+from bot.messengers.relay import Relay, RelayedConversation
+from bot.messengers.terminal import answer_pipe
+from bot.serve import http
+from bot.settings import Settings
+from tests.discord_server import HANEUL, DiscordServer, discord_server
+
+SAID = [
+    "/말투 선비",
+    "요즘 잠이 안 와요",
+    "내일 시험이라 너무 불안해요",
+    "나 오늘 밤에 죽으려고 해. 유서도 썼어",
+    "친구가 옆에 와 줬어요. 고마운 친구예요",
+    "   ",
+    "어떻게 해야 할까요?",
+]
+
+
+@pytest.fixture
+async def mentos(tmp_path: Path) -> AsyncIterator[Mentos]:
+    settings = Settings.model_validate({"home": tmp_path, "consent": {"assume": "storage,memory"}})
+    async with open_mentos(settings) as opened:
+        yield opened
+
+
+async def through_the_terminal(mentos: Mentos) -> Account:
+    account = Account("terminal", "haneul")
+    relay = Relay(mentos.conversation, token="token", now=now)
+    conversation = RelayedConversation(port=await relay.open(), token="token", account=account, now=now)
+    lines = io.BytesIO("\n".join(SAID).encode())
+    await answer_pipe(conversation, lines=lines, out=io.StringIO(), account=account, now=now)
+    relay.close()
+    return account
+
+
+async def through_discord(mentos: Mentos) -> Account:
+    async with discord_server() as server:
+        door = DiscordDoor(
+            conversation=mentos.conversation,
+            characters=list(mentos.characters.values()),
+            strings=mentos.words["discord"],
+            now=now,
+            sync_commands=False,
+        )
+        async with door:
+            running = asyncio.create_task(door.start("token"))
+            await server.until(lambda: server.identifies)
+            for text in SAID:
+                seen = len(server.seen_by())
+                await server.write(text)
+                await server.until(partial(has_more_than, server, seen))
+                await door.drain(10)
+        await running
+    return Account("discord", HANEUL)
+
+
+def has_more_than(server: DiscordServer, seen: int) -> bool:
+    return len(server.seen_by()) > seen
+
+
+async def through_kakaotalk(mentos: Mentos) -> Account:
+    door = KakaoDoor(
+        conversation=mentos.conversation,
+        header="X-Mentos-Key",
+        secret="secret",
+        callback_hosts=[],
+        strings=mentos.words["kakao"],
+        tones=[],
+        now=now,
+    )
+    transport = httpx.ASGITransport(http(mentos, door))
+    async with httpx.AsyncClient(transport=transport, base_url="http://mentos") as client:
+        for text in SAID:
+            call: dict[str, Any] = {
+                "bot": {"id": "b0t"},
+                "userRequest": {"utterance": text, "user": {"id": "haneul", "type": "botUserKey", "properties": {}}},
+            }
+            answer = await client.post("/kakao/skill", json=call, headers={"X-Mentos-Key": "secret"})
+            assert answer.status_code == 200
+    await door.drain()
+    return Account("kakao", "b0t:haneul")
+
+
+async def stored(mentos: Mentos, account: Account) -> Sequence[Turn]:
+    assert mentos.storage
+    person = await mentos.storage.people.find(account)
+    assert person
+    return await mentos.storage.counsels.recent(person.user_id, limit=99)
+
+
+async def test_the_same_conversation_leaves_the_same_turns_through_every_door(mentos: Mentos) -> None:
+    accounts = [await through_the_terminal(mentos), await through_discord(mentos), await through_kakaotalk(mentos)]
+
+    conversations = []
+    for account in accounts:
+        turns = await stored(mentos, account)
+        assert all(turn.answer for turn in turns)
+        conversations.append(
+            [(turn.text, turn.answer.draft, turn.answer.reply, turn.answer.emotion) for turn in turns if turn.answer]
+        )
+    terminal, discord, kakao = conversations
+    assert [text for text, *_ in terminal] == [text for text in SAID[1:] if text.strip()]
+    assert terminal == discord == kakao
