@@ -1,12 +1,11 @@
 """One text a line in, one JSON object a line out: what operators pipe through a single part of Mentos."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import BinaryIO
 
 from bot.conversation.model import clean
 from bot.conversation.ports import EmotionReader, Stylist
-from bot.conversation.sentences import sentences
 from bot.safety.assess import assess
 
 
@@ -21,8 +20,7 @@ def label_with(emotions: EmotionReader) -> Callable[[str], Awaitable[dict[str, o
 
 def restyle_with(stylist: Stylist, renderer: str) -> Callable[[str], Awaitable[dict[str, object]]]:
     async def restyle(text: str) -> dict[str, object]:
-        styled = [await stylist.restyle(sentence, renderer) async for sentence in sentences(_once(clean(text)))]
-        return {"text": text, "restyled": " ".join(styled)}
+        return {"text": text, "restyled": await stylist.restyle(clean(text), renderer)}
 
     return restyle
 
@@ -42,7 +40,3 @@ async def run(make: Callable[[str], Awaitable[dict[str, object]]], *, lines: Bin
 def _texts(lines: BinaryIO) -> Iterator[str]:
     for raw in iter(lines.readline, b""):
         yield raw.removesuffix(b"\n").decode("utf-8", errors="replace")
-
-
-async def _once(text: str) -> AsyncIterator[str]:
-    yield text

@@ -1,4 +1,4 @@
-"""The same sentence in another manner of speech, by rules over its morphemes; unchanged where the rules do not reach."""
+"""The same sentence in another manner of speech, by rules over its morphemes; unchanged where no rule reaches."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from inference_server.korean import Morpheme, morphemes
 from inference_server.tone_acts import POLITE_VERBS, Final, Sentence, attached, is_yo, tag
 from inference_server.tone_morphemes import corrected, heard, spelled
-from inference_server.tone_rules import Piece, Rules, Style, Swap, pieces
+from inference_server.tone_rules import Piece, Rules, Style, Swap, Swaps, pieces
 
 Edits = Mapping[int, Sequence[Piece]]  # what to write in place of which morpheme
 
@@ -66,12 +66,12 @@ class RuleTone:
             token._replace(tag="SW") if any(start <= token.start < end for start, end in shields) else token
             for token in morphemes(text)
         )
-        return corrected(tokens, self._rules.words["arising"])
+        return corrected(tokens, self._rules.words)
 
     def _edits(self, sentence: Sentence, style: Style) -> Edits:
         """Return what to write anew in one sentence: nothing, where it ends in a way that the style does not know."""
         ends = sentence.finals(self._rules.endings)
-        if ends is None:
+        if ends is None or (not style.honorific and sentence.wishes_for_you()):
             return {}
 
         def honoured(index: int) -> bool:
@@ -107,17 +107,18 @@ def _ending(end: Final, template: str, *, honour: bool) -> list[Piece]:
 
     prefinals = set(end.prefinals)
     while written[0].tag in ("EP", "-EP"):
-        prefinals ^= prefinals & {written[0].form} if written[0].tag == "-EP" else {written[0].form} - prefinals
-        del written[0]
+        prefinal = written.pop(0)
+        (prefinals.add if prefinal.tag == "EP" else prefinals.discard)(prefinal.form)
     if not honour:
         prefinals.discard("시")
     return [*(Piece(form, "EP") for form in ("시", "었", "겠") if form in prefinals), *written]
 
 
-def _swapped(sentence: Sentence, swaps: Sequence[Swap], ends: Sequence[Final]) -> dict[int, Sequence[Piece]]:
+def _swapped(sentence: Sentence, swaps: Swaps, ends: Sequence[Final]) -> dict[int, Sequence[Piece]]:
     edits: dict[int, Sequence[Piece]] = {}
     for index, token in enumerate(sentence.tokens):
-        swap = next((swap for swap in swaps if index not in edits and _fits(swap, sentence, index, ends)), None)
+        known = [*swaps.get(f"{token.form}/{tag(token)}", ()), *swaps.get(token.tag, ())]
+        swap = next((swap for swap in known if index not in edits and _fits(swap, sentence, index, ends)), None)
         if swap is not None:
             edits |= {place: [] for place in range(index, index + len(swap.pattern))}
             edits[index] = [_as_is(token) if piece.form == "*" else piece for piece in swap.written]
@@ -125,14 +126,15 @@ def _swapped(sentence: Sentence, swaps: Sequence[Swap], ends: Sequence[Final]) -
 
 
 def _fits(swap: Swap, sentence: Sentence, index: int, ends: Sequence[Final]) -> bool:
+    """Whether the rest of the pattern, and what it asks of its surroundings, are there too."""
     after = index + len(swap.pattern)
-    looked_at = sentence.tokens[index : after + len(swap.follows)]
     expected = (*swap.pattern, *swap.follows)
+    there = sentence.tokens[index : index + len(expected)]
     return (
-        len(looked_at) == len(expected)
-        and all(atom in (f"{t.form}/{tag(t)}", t.tag) for atom, t in zip(expected, looked_at, strict=True))
+        len(there) == len(expected)
+        and all(atom in (f"{token.form}/{tag(token)}", token.tag) for atom, token in zip(expected, there, strict=True))
         and all(attached(sentence.tokens, place) for place in range(index + 1, after))
-        and (not swap.near or any(t.form in sentence.words[swap.near] for t in sentence.clause(index)))
+        and (not swap.near or any(token.form in sentence.words[swap.near] for token in sentence.clause(index)))
         and (not swap.ends or any(end.head == after - 1 for end in ends))
     )
 
@@ -142,8 +144,13 @@ def _spliced(text: str, tokens: Sequence[Morpheme], edits: Edits) -> str:
     out, rest = [], 0
     for first, last in _regions(tokens, edits):
         start, end = tokens[first].start, max(token.end for token in tokens[first : last + 1])
+        was, before = tokens[first : last + 1], text[:start][-1:]
         written = [piece for place in range(first, last + 1) for piece in edits.get(place, [_as_is(tokens[place])])]
-        out += [text[rest:start], spelled(written, before=text[:start][-1:], was=text[start:end])]
+        if "".join(piece.form for piece in written) + "요" == "".join(token.form for token in was):
+            new = text[start : end - 1]
+        else:
+            new = spelled(written, before=before, was=text[start:end])
+        out += [text[rest:start], new]
         rest = end
     return "".join([*out, text[rest:]])
 

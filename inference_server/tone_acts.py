@@ -13,7 +13,7 @@ POLITE_VERBS = ("계시", "주무시", "드시", "잡수시")  # their 시 is pa
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Where a sentence ends: `tokens[head]` is the predicate, `tokens[head + 1 : stop]` what each style says its way."""
+    """Where a sentence ends: `tokens[head]` is the predicate, `tokens[head + 1 : stop]` what a style says its way."""
 
     act: str
     base: str
@@ -42,6 +42,8 @@ class Sentence:
             head = index - 1
             while head > 0 and self.tokens[head].tag == "EP":
                 head -= 1
+            if head > 0 and self.tokens[head].form == "않" and self.tokens[head].start < self.tokens[head - 1].end:
+                return None  # 힘들잖습니까 denies nothing
             if form in endings and head >= 0 and tag(self.tokens[head]) in _PREDICATES:
                 found.append(self._final(form, endings[form], head, index, stop))
             elif token.tag == "EF" or token.form.endswith("요"):
@@ -75,6 +77,9 @@ class Sentence:
             "feeling": about_you and self._stem(end.head) in self.words["feelings"],
             "question": end.question or trails_off,
             "courteous": about_you and willed,
+            "yours": about_you,
+            "giving": head.form == "드리" and not end.prefinals and self.tokens[end.head - 1].tag != "NNG",
+            "guess": self._is_guess(end, act),
             "quiet": end.act == "ask" and not end.question and not end.spoken.endswith("까"),
             "request": about_you and willed and "겠" in end.prefinals,
             "copula": is_now and tag(head) in ("VCP", "VCN"),
@@ -87,34 +92,50 @@ class Sentence:
 
     def _act(self, end: Final) -> str:
         plain = end.act in ("tell", "honor")
+        if end.act == "tag" and not end.question and not end.prefinals and self._is_tried(end.head):
+            return "propose"
         if end.question:
             return "ask" if plain or (end.act == "trail" and self._is_open()) else end.act
-        if plain and self._has("얼마나", self.clause(end.head)):
+        if plain and (self.tokens[end.head].form == "어떻" or self._has("얼마나", self.clause(end.head))):
             return "ask"
         if not plain or not self.tokens[end.stop - 1].form.endswith("요") or end.prefinals - {"시"}:
             return "tell" if end.act == "honor" else end.act
 
-        head = self.tokens[end.head]
-        asked = tag(head) == "VX" and head.form in self.words["asking"] and self._is_verb(end.head)
-        willed = self._can_be_willed(end)
         if end.act == "honor":
-            return "command" if asked or willed or (head.form, tag(head)) == ("계시", "VV") else "tell"
-        if not willed or self._only_carries(end.head):
+            return "command" if self._is_wished(end) else "tell"
+        if not self._can_be_willed(end) or self._only_carries(end.head):
             return "tell"
         if self._is_shared(end):
             return "propose"
         humble = self._has({"여쭈", "드리"}, self.tokens[: end.head])
         caring = self._stem(end.head) in self.words["selfcare"] and not self._has_topic(end.head)
-        return "command" if caring or (asked and not humble) else "tell"
+        return "command" if caring or (self._is_asked(end.head) and not humble) else "tell"
+
+    def _is_wished(self, end: Final) -> bool:
+        """Whether -세요 asks something of the listener (쉬세요, 행복하세요) or honours what is so (대단하세요)."""
+        head, stem, said = self.tokens[end.head], self._stem(end.head), self.clause(end.head)
+        if (head.form, tag(head)) == ("계시", "VV") or stem in self.words["wishes"] or self._is_asked(end.head):
+            return True
+        doable = self._is_verb(end.head) and stem not in self.words["states"]
+        return doable and not any(token.tag == "JKS" or token.form in ("안", "못") for token in said)
+
+    def _is_tried(self, head: int) -> bool:
+        return (self.tokens[head].form, self.tokens[head].tag) == ("보", "VX") and self._is_verb(head)
+
+    def _is_asked(self, head: int) -> bool:
+        """Whether the auxiliary makes a request of any verb: 해 주세요, 걱정 마세요."""
+        token = self.tokens[head]
+        return tag(token) == "VX" and token.form in self.words["asking"] and self._is_verb(head)
 
     def _wondering(self, end: Final) -> str:
         """Tell apart what -ㄹ까요 does. Said with 겠, a question without an open word would expect a no."""
         head, said = self.tokens[end.head], self.clause(end.head)
-        if "었" in end.prefinals:
-            return "" if self._has({"얼마나", "다면", "라면"}, self.tokens) else "plain"
+        if "었" in end.prefinals and not self._has("얼마나", self.tokens):
+            unreal = self._has({"다면", "라면", "어도", "더라도"}, self.tokens)
+            return "plain" if not unreal else "" if self._is_open() else "doubt"
         if head.form == "드리" or (_is_mine(said) and (self._is_verb(end.head) or head.form == "있")):
             return "offer"
-        cued = head.form == "보" or self._has(self.words["cues"] | self.words["shared"], self.tokens)
+        cued = head.form == "보" or self._has(self.words["cues"] | {"같이", "함께", "우리"}, self.tokens)
         if self._can_be_willed(end) and (cued or not self._has_topic(end.head)):
             return "invite"
         if tag(head) in ("VCP", "VCN") or self._has("왜", said):
@@ -129,13 +150,28 @@ class Sentence:
         before, said = self.tokens[: end.head], self.clause(end.head)
         if _is_mine(before):
             return False
-        joint = self._stem(end.head) in self.words["joint"]
-        if self._has(self.words["shared"], [*before[:2], *said]):
-            return joint or not self._has_topic(end.head)
+        joint, auxiliary = self._stem(end.head) in self.words["joint"], tag(self.tokens[end.head]) == "VX"
+        if any(
+            (token.form in ("같이", "함께") and token.tag == "MAG")
+            or (token.form == "우리" and after.tag[0] not in "JN")
+            for token, after in (*pairwise(before[:3]), *pairwise([*said, self.tokens[end.head]]))
+        ):
+            return joint or auxiliary or not self._has_topic(end.head)
         if [token.form for token in before[-2:]] == ["기", "로"]:
             return True
-        cued = tag(self.tokens[end.head]) != "VX" and self._has(self.words["cues"], before)
-        return joint and cued and not self._has_topic(end.head)
+        if auxiliary:  # 천천히 줄여 가요
+            joint = (
+                self.tokens[end.head].form == "가"
+                and end.head > 1
+                and self._stem(end.head - 2)[-1:] not in ("지", "되")
+            )
+        return joint and self._has(self.words["cues"], before) and not self._has_topic(end.head)
+
+    def _is_guess(self, end: Final, act: str) -> bool:
+        """Whether 겠 guesses at what, told flatly, would sound like a promise: 곧 오겠네요, 놀라겠죠."""
+        if "겠" not in end.prefinals or self.tokens[end.head].form in ("모르", "알"):
+            return False
+        return act == "tag" or (self._is_verb(end.head) and not {"시", "었"} & end.prefinals)
 
     def _can_be_willed(self, end: Final) -> bool:
         """Whether the predicate is something the listener could be asked to do."""
@@ -143,7 +179,8 @@ class Sentence:
         return (
             self._is_verb(end.head)
             and "었" not in end.prefinals
-            and name not in self.words["happenings"]
+            and name not in ("않", "못하")
+            and name not in self.words["happenings"] | self.words["states"]
             and not name.endswith(("지", "되"))
             and not any(token.tag == "JKS" for token in said)
             and not any(token.tag == "MAG" and token.form in ("얼마나", "안", "못") for token in said)
@@ -167,7 +204,7 @@ class Sentence:
             return False
         if token.form in ("않", "못하"):
             return head > 1 and self._is_verb(head - 2)
-        return self.tokens[head - 1].form not in ("나", "ᆫ가", "은가", "는가", "을까", "ᆯ까")
+        return not self.tokens[head - 1].form.endswith(("나", "가", "까"))  # 오려나 봐요, 아픈가 봐요
 
     def _has_topic(self, head: int) -> bool:
         return any(
@@ -203,8 +240,18 @@ class Sentence:
         linked = index + 1 < len(self.tokens) and tag(self.tokens[index + 1]) == "VX"
         return not linked and token.form not in ("게", "지")
 
+    def wishes_for_you(self) -> bool:
+        """Whether only 시 says whose deed is wished: without it 저는 푹 쉬셨으면 해요 would wish for my own rest."""
+        wished = any(
+            honour.form in ("시", "으시") and end.form.endswith("면")
+            for honour, end in (*pairwise(self.tokens), *zip(self.tokens, self.tokens[2:], strict=False))
+        )
+        return wished and _is_mine(self.tokens)
+
     def honours_an_elder(self, index: int) -> bool:
         """Whether the 시 at `index` is for someone spoken of, not for the listener."""
+        if self._stem(index) in self.words["felt_toward"]:
+            return False
         said = self.clause(index, through=("다면", "라고"))
         return self._has("께서", said) or any(
             token.form in self.words["elders"]

@@ -3,45 +3,73 @@
 from collections.abc import Iterable, Sequence
 
 from inference_server.korean import Morpheme, kiwi
-from inference_server.tone_rules import Piece
+from inference_server.tone_rules import Piece, Words
 
 _CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG")
 _LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇게")  # Kiwi calls these now one part of speech, now another
-_WHOLE = {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "테": "터"}
+_WHOLE = {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}  # 들었다 is both
 
 
-def corrected(tokens: Iterable[Morpheme], arising: frozenset[str]) -> list[Morpheme]:
-    """Read again what Kiwi takes for something else. What is `arising` in a mind 들다, and is not eaten (드시다)."""
+def corrected(tokens: Iterable[Morpheme], words: Words) -> list[Morpheme]:
+    """Read again what Kiwi takes for something else."""
     read: list[Morpheme] = []
     for token in tokens:
-        match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
-            case [("주무" | "계" as stem, "NNG"), ("이", "VCP"), ("세요", "EF")]:
-                auxiliary = len(read) > 2 and read[-3].tag == "EC"
-                read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
-                token = token._replace(form="어요")
-            case [(said, "EC"), ("하", _), ("ᆸ니다" | "어요" as end, "EF")] if token.start <= read[-2].start:
-                # 라고 합니다 and 라고 해요 run together: 랍니다, 래요
-                fused = chr(ord(said[-2]) + (17 if end == "ᆸ니다" else 28)) + end[1:]
-                token = read[-2]._replace(form=said[:-2] + fused, tag="EF", end=token.end)
-                del read[-2:]
-            case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), ("었", "EP")]:
-                read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
-            case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
-                read[-1] = read[-1]._replace(tag="NP")
-            case [*_, ("드세", "VA"), ("어요", "EF")]:
-                read[-1] = read[-1]._replace(form="드시", tag="VV")
-            case [*_, ("힘", "NNG"), ("드시", "VV")] if read[-1].end == token.start:
-                read[-1] = Morpheme("힘들", "VA", read[-1].start, token.end)
-                token = Morpheme("시", "EP", token.end - 1, token.end)
-            case [*_, ("드시", "VV")] if _last_noun(read) in arising:
-                read.append(token._replace(form="들"))
-                token = Morpheme("시", "EP", token.end - 1, token.end)
-        read.append(token)
+        read.append(_honorific(read, _contracted(read, token), words))
     return read
 
 
-def _last_noun(read: Sequence[Morpheme]) -> str:
-    return next((token.form for token in reversed(read) if token.tag in ("NNG", "EC", "EF", "ETM")), "")
+def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
+    match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
+        case [(said, "EC"), ("하", _), ("ᆸ니다" | "어요" as end, "EF")] if (
+            said.endswith(("다고", "라고", "자고", "냐고")) and token.start <= read[-2].start
+        ):  # 라고 합니다 and 라고 해요 run together: 랍니다, 래요
+            fused = chr(ord(said[-2]) + (17 if end == "ᆸ니다" else 28)) + end[1:]
+            token = read[-2]._replace(form=said[:-2] + fused, tag="EF", end=token.end)
+            del read[-2:]
+        case [("지", "EC"), ("않", "VX"), ("어요", _)] if read[-1].start < read[-2].end:
+            token = read[-2]._replace(form="잖아요", tag="EF", end=token.end)
+            del read[-2:]
+        case [("것", "NNB"), ("이", "VCP"), ("요", "EF")] if (
+            len(read) > 2 and read[-3].tag == "ETM" and read[-3].end == read[-1].start
+        ):  # 않을게요, taken for 않을 것이요
+            token = read[-3]._replace(form=read[-3].form + "게요", tag="EF", end=token.end)
+            del read[-3:]
+        case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), ("었", "EP")]:
+            read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
+        case [*_, ("더", "MAG"), ("ᆯ", "JKO")]:
+            token = read.pop()._replace(form="덜")
+        case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
+            read[-1] = read[-1]._replace(tag="NP")
+    return token
+
+
+def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
+    match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
+        case [("주무" | "계" as stem, "NNG"), ("이", "VCP"), ("세요", "EF")]:
+            auxiliary = len(read) > 2 and read[-3].tag == "EC"
+            read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
+            return token._replace(form="어요")
+        case [*_, ("드세" | "계세" | "주무세" as stem, _), ("어요" | "요", _)]:
+            read[-1] = read[-1]._replace(form=stem[:-1] + "시", tag="VV")
+            return token._replace(form="어요", tag="EF")
+        case [*_, ("힘", "NNG"), ("드시", "VV")] if read[-1].end == token.start:
+            read[-1] = Morpheme("힘들", "VA", read[-1].start, token.end)
+            return Morpheme("시", "EP", token.end - 1, token.end)
+        case [*_, ("드시", "VV")] if _enters(read, words):
+            read.append(token._replace(form="들"))
+            return Morpheme("시", "EP", token.end - 1, token.end)
+    return token
+
+
+def _enters(read: Sequence[Morpheme], words: Words) -> bool:
+    """Whether 드시 is 들다 (생각이 드시다, 마음에 드시다) and nothing that is eaten."""
+    for index in range(len(read) - 1, -1, -1):
+        if read[index].tag in ("EC", "EF", "ETM") and read[index].form != "게":
+            return False
+        if read[index].tag == "NNG":
+            marked = index + 1 < len(read) and read[index + 1].tag == "JKS"
+            return read[index].form in words["arising"] or (marked and read[index].form not in words["drinks"])
+    return False
 
 
 def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
@@ -57,6 +85,7 @@ def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
     if joined[0].tag != "VCP":
         return _word(joined) + literal
     noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
+    noun = "것" if joined[1].form == "기" else noun  # 친구이기 때문입니다, not 친구기
     return _word([Piece(noun, "NNG"), *joined])[1:] + literal
 
 
@@ -91,7 +120,7 @@ def heard(written: Iterable[Piece]) -> str:
         if not linked:
             verb = piece if kind in ("VV", "VA", "VX") and not piece.form.endswith(_LIGHT) else None
         if kind[:1] == "V" and piece.form not in _LIGHT and kind != "VCP":
-            content.append(piece.form.removesuffix("하"))
+            content.append(_WHOLE.get(piece.form, piece.form.removesuffix("하")))
         elif piece.form in ("었", "겠") or (kind in _CONTENT and piece.form not in _LIGHT):
             content.append(_WHOLE.get(piece.form, piece.form))
         elif piece.form.startswith("잖"):

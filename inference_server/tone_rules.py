@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -46,14 +46,24 @@ class Swap:
         )
 
 
+Swaps = Mapping[str, Sequence[Swap]]  # by the first morpheme of the pattern
+
+
+def _by_first(written: Mapping[str, str]) -> Swaps:
+    swaps: dict[str, list[Swap]] = {}
+    for swap in (Swap.parse(*pair) for pair in written.items()):
+        swaps.setdefault(swap.pattern[0], []).append(swap)
+    return swaps
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How one manner of speech says each act. `honorific` keeps the -시- that honours the listener."""
 
     honorific: bool
     phrases: Mapping[str, str]
-    swaps: tuple[Swap, ...]
-    honorifics: tuple[Swap, ...]
+    swaps: Swaps
+    honorifics: Swaps
     endings: Mapping[str, str]
 
     @classmethod
@@ -61,8 +71,8 @@ class Style:
         return cls(
             honorific=honorific,
             phrases=table.get("phrases", {}),
-            swaps=tuple(Swap.parse(*swap) for swap in table.get("swaps", {}).items()),
-            honorifics=tuple(Swap.parse(*swap) for swap in table.get("honorifics", {}).items()),
+            swaps=_by_first(table.get("swaps", {})),
+            honorifics=_by_first(table.get("honorifics", {})),
             endings=table.get("endings", {}),
         )
 

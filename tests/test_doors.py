@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import secrets
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -116,3 +118,25 @@ async def test_the_same_conversation_leaves_the_same_turns_through_every_door(me
     terminal, discord, kakao = conversations
     assert [text for text, *_ in terminal] == [text for text in SAID[1:] if text.strip()]
     assert terminal == discord == kakao
+
+
+async def test_none_of_the_words_lie_open_in_the_data_folder(mentos: Mentos, tmp_path: Path) -> None:
+    secret = "".join(secrets.choice("각난닫람밥샅앚찿캌탙팦핳") for _ in range(12))
+    account = Account("terminal", "haneul")
+    lines = io.BytesIO("\n".join([f"{secret} 때문에 너무 불안해요", "나 죽고 싶어 " + secret, *SAID[1:]]).encode())
+    await answer_pipe(mentos.conversation, lines=lines, out=io.StringIO(), account=account, now=now)
+
+    turns = await stored(mentos, account)
+    replies = [turn.answer.reply for turn in turns if turn.answer]
+    drafts = [turn.answer.draft for turn in turns if turn.answer]
+    words = {secret, *(text[:12] for text in [*replies, *drafts, *SAID] if len(text.strip()) >= 12)}
+    assert len(words) > 8
+    assert files_that_hold(words, folder=tmp_path) == []
+
+
+def files_that_hold(words: set[str], *, folder: Path) -> list[str]:
+    spellings = [spelling for word in words for spelling in (word, unicodedata.normalize("NFD", word))]
+    needles = [spelling.encode(coding) for spelling in spellings for coding in ("utf-8", "utf-16-le", "utf-16-be")]
+    contents = {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert contents
+    return [name for name, content in contents.items() if any(needle in content for needle in needles)]

@@ -19,7 +19,7 @@ from tests.chat_server import ChatServer, chat_server
 from tests.command import environment, mentos
 
 ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
-SECRET = {"MENTOS_KAKAO__SECRET": "열쇠"}
+SECRET = {"MENTOS_KAKAO__SECRET": "secret"}
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
 
 
@@ -37,7 +37,7 @@ class Served:
             "bot": {"id": "b0t"},
             "userRequest": {"utterance": text, "user": {"id": person, "type": "botUserKey", "properties": {}}},
         }
-        key = {"X-Mentos-Key": SECRET["MENTOS_KAKAO__SECRET"].encode().decode("latin-1")}
+        key = {"X-Mentos-Key": SECRET["MENTOS_KAKAO__SECRET"]}
         async with (
             aiohttp.ClientSession() as session,
             session.post(f"{self.url}/kakao/skill", json=payload, headers={**key, **headers}) as response,

@@ -1,6 +1,7 @@
 """What a message may mean: the level of danger that its words alone establish, without state, model or I/O."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -59,8 +60,9 @@ _MEANINGS: tuple[tuple[Risk, tuple[Sign, ...]], ...] = (
     (Risk(Level.PASSIVE, 2), signs.DEATH_WISH),
     (Risk(Level.THIRD_PARTY, 2), signs.OTHERS),
     (Risk(Level.SELF_HARM, 1), signs.HARM_ONCE),
-    (Risk(Level.PASSIVE, 1), signs.WEARY_OF_LIFE + routes.METHODS_IN_DISGUISE),
-    (Risk(route=Route.JAILBREAK), routes.JAILBREAK + routes.METHODS_IN_DISGUISE),
+    (Risk(Level.PASSIVE, 1, Route.JAILBREAK), routes.METHODS_IN_DISGUISE),
+    (Risk(Level.PASSIVE, 1), signs.WEARY_OF_LIFE),
+    (Risk(route=Route.JAILBREAK), routes.JAILBREAK),
     (Risk(route=Route.VIOLENCE), routes.VIOLENCE),
     (Risk(route=Route.PSYCHOSIS), routes.PSYCHOSIS),
     (Risk(route=Route.MINOR), routes.MINOR),
@@ -74,7 +76,7 @@ _MEANINGS: tuple[tuple[Risk, tuple[Sign, ...]], ...] = (
 
 
 _NOTHING = len(_MEANINGS)
-_OVERDOSE, _OTHERS, _FIRST_ROUTE = 0, 6, 9
+_OVERDOSE, _OTHERS, _FIRST_ROUTE = 0, 6, 10
 
 
 def _index() -> dict[str, tuple[tuple[int, Sign], ...]]:
@@ -88,41 +90,59 @@ def _index() -> dict[str, tuple[tuple[int, Sign], ...]]:
 
 
 _SIGNS = _index()
-_OPENING = re.compile(
-    f"[{''.join({o[0] for o in _SIGNS})}](?=[{''.join({o[1] for o in _SIGNS if o[1:]})}]|(?<=[{''.join({o for o in _SIGNS if not o[1:]})}]))"
-)
+
+
+def _searches(openings: Iterable[str], letters: int = 64) -> tuple[re.Pattern[str], ...]:
+    """Compile searches for where a sign may begin, each for some of the first letters.
+
+    They begin with a literal, so that the engine passes over all other letters; it tries the literals one by one, so
+    that many small searches would be slow and a single large one as well (measured: 64 is best).
+    """
+    seconds: dict[str, set[str]] = {}
+    for opening in openings:
+        seconds.setdefault(opening[0], set()).add(opening[1:])
+    first = [
+        letter if "" in after else f"{letter}(?=[{''.join(sorted(after))}])"
+        for letter, after in sorted(seconds.items())
+    ]
+    return tuple(re.compile("|".join(first[start : start + letters])) for start in range(0, len(first), letters))
+
+
+_SEARCHES = _searches(_SIGNS)
+_BEFORE, _BEHIND = 65, 185
+"""How far a sign and its sentence reach, in letters: what is repeated word for word is read once."""
 
 _SUBJECT = re.compile(
-    f"{signs.PERSON.replace(' ', ' ?')}(?P<other>이|가|은|는|께서|도)(?![가-힣])"
-    "|(?:나|내|저|제|우리)(?:가|는|도)(?![가-힣])|(?:난|전)(?![가-힣])"
+    f"{signs.PERSON.replace(' ', ' ?')}(?<![가-힣][애형딸분쌤])(?P<other>이|가|은|는|께서|도)(?![가-힣])"
+    "|(?:나|내|저|제)(?<![가-힣][나내저제])(?:가|는|도)(?![가-힣])|(?:난|전)(?<![가-힣][난전])(?![가-힣])"
 )
 _CONNECTIVE = re.compile(
-    "(?:[어아해려와]서|고|면|니까|는데|은데|인데|사이|후에?|다음|뒤에?|때|길래|자마자|지만|때문에?|더니)[ |]"
+    "(?:[어아해려와워여]서?|고|면|니까|는데|은데|인데|사이|후에?|다음|뒤에?|때|길래|자마자|지만|때문에?|더니)[ |]"
 )
 _REPORTED = re.compile(
-    "[가-힣]{0,2} ?(?:다고|대(?![로])|단다|다며|다면서|다는|다길래|다더|어 ?하|어 ?해|라고|겠다고|겠대|는다고|한다고|한대|ㄴ대|할까 ?봐|까 ?봐)"
+    "[가-힣]{0,2} ?(?:다고|대(?!로)|단다|다며|다면서|다는 ?(?:말|얘기|소리|문자|카톡|글|전화)|다길래|다더"
+    "|어 ?하|어 ?해|라고|는다고|한다고|한대|(?:할)?까 ?봐)"
 )
-_HEARSAY = re.compile("[가-힣]{0,3}(?:대요?|래요?|다는데요?|다네요?)(?![가-힣])")
+_HEARSAY = re.compile(
+    "[가-힣]{0,3}(?:(?:대요?|래요?|댔|다는데요?|다네요?)(?![가-힣])"
+    "|다는 ?(?:사람|친구|분|아이|애|학생|동료|동생)(?:이|가|을|를|한테))"
+)
 
 
 def _sentence(text: str, match: re.Match[str]) -> tuple[int, int]:
     """Return where the sentence around a match begins and ends, at most 60 characters away."""
     start, end = match.span()
-    begin = max(
-        text.rfind("|", start - 60 if start > 60 else 0, start),
-        text.rfind("?", max(start - 60, 0), start),
-        start - 60,
-        0,
-    )
+    before = max(start - 60, 0)
+    begin = max(text.rfind("|", before, start), text.rfind("?", before, start), before)
     ends = [at for at in (text.find("|", end, end + 60), text.find("?", end, end + 60)) if at >= 0]
     return begin, min(ends, default=end + 60)
 
 
 def _last_subject(text: str, begin: int, end: int) -> re.Match[str] | None:
-    subject = None
+    found = None
     for subject in _SUBJECT.finditer(text, begin, end):
-        pass
-    return subject
+        found = subject
+    return found
 
 
 def _whose(text: str, match: re.Match[str], sign: Sign) -> Speaker | None:
@@ -140,17 +160,26 @@ def _whose(text: str, match: re.Match[str], sign: Sign) -> Speaker | None:
         return Speaker.OTHER if is_other else None
     if sign.speaker is Speaker.OWN:
         return Speaker.OWN
+    is_hearsay = bool(_HEARSAY.match(text, match.end()))
     if subject is None:
-        return Speaker.OTHER if _HEARSAY.match(text, match.end()) else Speaker.OWN
+        return Speaker.OTHER if is_hearsay else Speaker.OWN
+    is_same_clause = not _CONNECTIVE.search(text, subject.end(), match.start())
     if sign.speaker is Speaker.WISH:
-        return Speaker.OTHER if is_other and _REPORTED.match(text, match.end()) else Speaker.OWN
-    return Speaker.OTHER if is_other and not _CONNECTIVE.search(text, subject.end(), match.start()) else Speaker.OWN
+        is_other = is_other and (is_hearsay or (is_same_clause and bool(_REPORTED.match(text, match.end()))))
+    elif not is_hearsay:
+        is_other = is_other and is_same_clause
+    return Speaker.OTHER if is_other else Speaker.OWN
 
 
 def _read(text: str) -> Risk:
     danger = route = _NOTHING
-    for opening in _OPENING.finditer(text):
-        start = opening.start()
+    seen: set[int] = set()
+    for start in (opening.start() for search in _SEARCHES for opening in search.finditer(text)):
+        before = min(start, _BEFORE)
+        around = hash((before, text[start - before : start + _BEHIND]))
+        if around in seen:
+            continue
+        seen.add(around)
         for gravity, sign in _SIGNS.get(text[start : start + 2]) or _SIGNS.get(text[start], ()):
             if gravity >= (danger if gravity < _FIRST_ROUTE else route):
                 continue

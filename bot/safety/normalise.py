@@ -43,9 +43,9 @@ def _fold() -> str:
         composed = unicodedata.normalize("NFKC", chr(narrow))
         folded[narrow] = _COMPATIBLE.get(composed, composed)
     for written, read in (
-        *((mark, "|") for mark in ".!。…!.\n\r"),
-        *((mark, "?") for mark in "??"),
-        *zip("쥭듁죡쥮썻햇삿겟잇앗엇됫업", "죽죽죽죽썼했샀겠있았었됐없", strict=True),
+        *((mark, "|") for mark in ".!。…！．\n\r"),
+        *((mark, "?") for mark in "?？"),
+        *zip("쥭듁죡쥮썻햇삿겟잇앗엇됫", "죽죽죽죽썼했샀겠있았었됐", strict=True),
         *((hidden, "\0") for hidden in _HIDDEN),
     ):
         folded[ord(written)] = read
@@ -76,16 +76,18 @@ _KNOWN_TITLE = re.compile(
 
 # Begins with the separator, not the letter: the search then passes over every other character.
 _LETTER = "[가-힣ㄱ-ㅣA-Za-z]"
-_SPELT_OUT = re.compile(f"[ |0-9]{_LETTER}(?:[ |0-9]{_LETTER}){{2,}}(?!{_LETTER})")
+_SPELT_OUT = re.compile(f"[ |0-9]{_LETTER}(?:[ |0-9]{{1,3}}{_LETTER}){{2,}}(?!{_LETTER})")
 _SEPARATORS = re.compile("[ |0-9]")
-_REPEATED = re.compile(r"([죽고싶뒤지자살해하기사라없어유서약었은다오아어으이우에])\1+")
+_REPEATED = re.compile(r"([죽고싶뒤지자살해하기사라없어유서약었은다오아으이우에뛰내릴리거야할래손목긋옥때맞])\1+")
+_FEELINGS = re.compile("[ㅋㅎㅠㅜ](?<=[가-힣].)[ㅋㅎㅠㅜ]*(?![ㄱ-ㅣ])")
 _SPELLINGS = {
-    "쥬글": "죽을", "주글": "죽을", "쥬거": "죽어", "주거버": "죽어버", "주거야": "죽어야", "주거불": "죽어불", "주거뿌": "죽어뿌",
-    "주꼬": "죽고", "쥬꼬": "죽고", "죽꼬": "죽고", "주욱": "죽", "쥬욱": "죽", "듀글": "죽을", "듀거": "죽어",
-    "자햬": "자해", "쟈해": "자해", "쟈햬": "자해", "자헤": "자해", "쟈살": "자살", "자샬": "자살", "쟈샬": "자살",
-    "살기실": "살기싫", "살기 실": "살기 싫", "살기시러": "살기싫어", "살기 시러": "살기 싫어", "살기시르": "살기싫으",
-    "살기 시르": "살기 싫으", "업서": "없어", "없서": "없어", "사라지구": "사라지고", "조켓": "좋겠", "조켔": "좋겠", "조을": "좋을",
-    "업따": "없다", "없따": "없다", "번게탄": "번개탄", "짜살": "자살", "모타겠": "못하겠",
+    "쥬글": "죽을", "주글": "죽을", "듀글": "죽을", "쥬거": "죽어", "듀거": "죽어", "주거버": "죽어버",
+    "주거야": "죽어야", "주거불": "죽어불", "주거뿌": "죽어뿌", "주꼬": "죽고", "쥬꼬": "죽고", "죽꼬": "죽고",
+    "주욱": "죽", "쥬욱": "죽", "자햬": "자해", "쟈해": "자해", "쟈햬": "자해", "자헤": "자해", "쟈살": "자살",
+    "자샬": "자살", "쟈샬": "자살", "짜살": "자살", "살기실": "살기싫", "살기시러": "살기싫어", "살기시르": "살기싫으",
+    "살기 실": "살기 싫", "살기 시러": "살기 싫어", "살기 시르": "살기 싫으", "사라지구": "사라지고",
+    "번게탄": "번개탄", "업서": "없어", "업써": "없어", "없서": "없어", "업따": "없다", "없따": "없다",
+    "조켓": "좋겠", "조켔": "좋겠", "조을": "좋을", "모타겠": "못하겠",
 }  # fmt: skip
 _SPELLING = re.compile("|".join(_SPELLINGS))
 
@@ -101,8 +103,10 @@ _LOOSE = re.compile("[ㄱ-ㅣ]+")
 
 
 @cache
-def _syllable(lead: str, vowel: str, tail: str) -> str:
-    code = (_LEADS.index(lead) * 21 + _VOWELS.index(_PAIRS.get(vowel, vowel))) * 28
+def _syllable(jamo: str) -> str:
+    vowel = jamo[1:3] if jamo[1:3] in _PAIRS else jamo[1]
+    tail = jamo[1 + len(vowel) :] or " "
+    code = (_LEADS.index(jamo[0]) * 21 + _VOWELS.index(_PAIRS.get(vowel, vowel))) * 28
     return chr(0xAC00 + code + _TAILS.index(_PAIRS.get(tail, tail)))
 
 
@@ -114,7 +118,7 @@ def _closed(open_syllable_and_tail: str) -> str:
 
 def _compose(text: str) -> str:
     """Put split letters together (`ㅈㅜㄱ고 시ㅍ다` -> `죽고 싶다`), and drop those that make no syllable."""
-    text = _SYLLABLE.sub(lambda jamo: _syllable(*jamo.groups(" ")), text)
+    text = _SYLLABLE.sub(lambda jamo: _syllable(jamo[0]), text)
     return _LOOSE.sub("", _LOOSE_TAIL.sub(lambda letters: _closed(letters[0]), text))
 
 
@@ -135,8 +139,8 @@ def _letters(text: str) -> str:
     text = _ASTRAL.sub(" ", text).translate(_FOLDED).replace("\0", "")
     text = unicodedata.normalize("NFC", text)
     if _DECOMPOSED.search(text):
-        text = text.translate(str.maketrans(_COMPATIBLE))
-    text = " " + " ".join(text.split())
+        text = _DECOMPOSED.sub(lambda jamo: _COMPATIBLE.get(jamo[0], ""), text)
+    text = " " + " ".join(_FEELINGS.sub("", text).split())
     for mark in "|?":
         text = text.replace(f" {mark}", mark).replace(f"{mark} ", mark)
         text = _squeezed(text, mark)
@@ -145,6 +149,19 @@ def _letters(text: str) -> str:
 
 def _spelt(text: str) -> str:
     return _SPELLING.sub(lambda word: _SPELLINGS[word[0]], _REPEATED.sub(r"\1", text.lower()))
+
+
+def _around(pattern: re.Pattern[str], text: str) -> str:
+    """Keep what stands within 60 letters of a match, without stopping at every one."""
+    kept: list[str] = []
+    end = 0
+    match = pattern.search(text)
+    while match:
+        start, stop = max(match.start() - 60, end), match.end() + 180
+        kept += ["|" * (start > end), text[start:stop]]
+        end = stop
+        match = pattern.search(text, stop - 60)
+    return "".join(kept)
 
 
 def readings(text: str) -> Iterator[str]:
@@ -156,6 +173,6 @@ def readings(text: str) -> Iterator[str]:
     yield _spelt(letters)
 
     if _SPLIT.search(letters):
-        yield _spelt(_compose(letters))
+        yield _spelt(_compose(_around(_SPLIT, letters)))
     if _TYPED.search(letters):
-        yield _spelt(_compose(letters.translate(_KEYS)))
+        yield _spelt(_compose(_around(_TYPED, letters).translate(_KEYS)))

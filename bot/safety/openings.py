@@ -1,4 +1,4 @@
-"""Where a sign can begin: the first two letters of all that a pattern matches, so that one pass finds the places to try."""
+"""Where a sign can begin: the first two letters of all that it matches, so that few places need be tried."""
 
 from collections.abc import Iterator
 

@@ -25,7 +25,7 @@ def _situation(risk: Risk) -> str:
 
 
 def words(risk: Risk, language: str = "ko") -> str:
-    """Return the fixed words for an urgent risk, in Korean where the language has none. ValueError if nothing is urgent."""
+    """Return the fixed words for an urgent risk, in Korean where the language has none. ValueError if it is not."""
     if not risk.is_urgent:
         raise ValueError(f"no fixed words for {risk}: ask only when `is_urgent`")
     replies = toml("crisis.toml")

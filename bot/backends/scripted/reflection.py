@@ -59,10 +59,13 @@ class Reflector:
     def __init__(self, *, lexicon: Mapping[str, Any], join: Join) -> None:
         self._lexicon = lexicon
         self._join = join
+        self._silent = re.compile(lexicon["silent"])
         self._never = re.compile(lexicon["never"])
 
     def reflect(self, text: str, morphemes: Sequence[Morpheme], *, with_events: bool) -> Reflection | None:
         """Reflect the last sentence that can be: how the speaker feels, or else, `with_events`, what others did."""
+        if self._silent.search(text):
+            return None
         sentences = [s for s in _sentences(morphemes) if not self._never.search(text[s[0].start : s[-1].end])]
         for construction in (self._state, self._event) if with_events else (self._state,):
             for sentence in reversed(sentences):
@@ -96,7 +99,7 @@ class Reflector:
             if "".join(m.form for m in _cut_predicate(before)[1]) not in self._lexicon["doing"]:
                 raise _Unsafe
             spoken = [("계시", "VV")]
-        elif _ends_with(before, "못") and predicate[0].tag.startswith("VV"):
+        elif _ends_with(before, "못") and stem in self._lexicon["unable"]:
             spoken = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)]
         elif f"{_noun_before(before)} {stem}" not in self._lexicon["inner_pairs"] and (
             stem not in self._lexicon["states"] or _ends_with(before, "안")
@@ -141,9 +144,9 @@ class Reflector:
             is_act = noun.form == "것"
             takes_things = predicate in self._lexicon["moved_by"]
             takes_acts = takes_things or predicate in self._lexicon["moved_by_acts"]
-            # "내가 싫어" is about what is disliked, not about who dislikes
-            is_self = noun.form in _FIRST_PERSON and not (takes_things and particle.tag == "JKS")
-            is_own = is_self or noun.form in self._lexicon["inner"]
+            if takes_things and particle.tag == "JKS" and noun.form in _FIRST_PERSON:
+                raise _Unsafe  # "내가 싫어" says who is disliked
+            is_own = noun.form in _FIRST_PERSON or noun.form in self._lexicon["inner"]
             is_time = is_topic and noun.form in self._lexicon["times"]
             if not (is_own or is_time or (takes_acts if is_act else takes_things)):
                 raise _Unsafe
@@ -183,7 +186,8 @@ class Reflector:
 def _sentences(morphemes: Sequence[Morpheme]) -> Iterator[Sequence[Morpheme]]:
     """Cut after each final ending and each mark, and leave out the questions."""
     sentence: list[Morpheme] = []
-    for m, following in zip(morphemes, [*morphemes[1:], None], strict=True):
+    for i, m in enumerate(morphemes):
+        following = morphemes[i + 1] if i + 1 < len(morphemes) else None
         if _is_mark(m):
             sentence = []
             continue

@@ -48,7 +48,12 @@ class ScriptedCounsellor:
         asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not was_asked)
         reply.add(occasion.says, self._bank.neutral)
         if not asks:
-            reply.add(occasion.then, self._bank.neutral)
+            reply.add(
+                occasion.then,
+                self._bank.questions[occasion.pool or "afresh"],
+                self._bank.questions[Stage.COMFORT],
+                self._bank.questions[Stage.EXPLORE],
+            )
         elif occasion.asks is Asks.ALWAYS:
             reply.add(occasion.then)
         if asks:
@@ -70,18 +75,18 @@ class ScriptedCounsellor:
         is_hard = mood in {Mood.LOW, Mood.UNKNOWN}
         reflection = self._reflector.reflect(situation.text, morphemes, with_events=is_hard)
         named = self._bank.validations[situation.emotion.label] if mood is not Mood.UNKNOWN else ()
-        remarks = topic.says if topic is not None and is_hard and topic is self._bank.topic(situation.text) else ()
 
         if reflection is not None and reply.is_new(reflection.sentence):
             reply.add([reflection.sentence])
             reply.add([line for line in named if not reflection.is_said_by(line)])
         elif mood is Mood.UNKNOWN:
             opens = [line.format(noun=noun) for line in self._bank.reflection["echo_opens"]] if noun else []
-            reply.add([*opens, *remarks], self._bank.neutral)
+            reply.add(opens, self._bank.neutral)
+            noun = None
         else:
             reply.add(named, self._bank.neutral)
-            if reply.draw(3):
-                reply.add(remarks)
+            if mood is Mood.LOW and topic is not None and topic is self._bank.topic(situation.text) and reply.draw(2):
+                reply.add(topic.says)
         reply.add(*self._questions(situation, mood=mood, noun=noun, reply=reply))
 
     def _questions(
@@ -128,7 +133,7 @@ class _Reply:
 
     def draw(self, sides: int) -> int:
         """Throw a die that always falls the same for the same words: 0 to `sides` - 1."""
-        return zlib.crc32(f"{len(self.sentences)} {self._seed}".encode()) % sides
+        return zlib.crc32(f"{len(self.sentences)} {self._seed}".encode(errors="replace")) % sides
 
     def add(self, *pools: Sequence[str]) -> None:
         """Add a sentence from the first pool that has a new one, preferably with another ending."""

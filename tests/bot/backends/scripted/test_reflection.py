@@ -1,0 +1,113 @@
+"""What is given back of a person's own words, and what never is."""
+
+import pytest
+
+from bot import resources
+from bot.backends.scripted.reflection import Reflector
+from inference_server.korean import kiwi, morphemes
+
+
+@pytest.fixture(scope="module")
+def reflector() -> Reflector:
+    return Reflector(lexicon=resources.toml("scripted/reflection.toml"), join=kiwi().join)
+
+
+def reflected(reflector: Reflector, text: str) -> str | None:
+    reflection = reflector.reflect(text, morphemes(text), with_events=True)
+    return reflection.sentence if reflection is not None else None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("내일 발표가 있는데 너무 떨려", "내일 발표가 있는데 너무 떨리시는군요."),
+        ("요즘 너무 힘들어ㅠㅠ", "요즘 너무 힘드시군요."),
+        ("나 진짜 지쳤어", "정말 지치셨군요."),
+        ("회사 그만두고 싶어요", "회사 그만두고 싶으시군요."),
+        ("아침에 일어나는 게 너무 힘들어", "아침에 일어나는 게 너무 힘드시군요."),
+        ("제 마음이 너무 힘들어요", "마음이 너무 힘드시군요."),
+        ("밤에 잠을 못 잤어", "밤에 잠을 못 주무셨군요."),
+        ("혼자 울고 있어", "혼자 울고 계시는군요."),
+        ("강아지가 보고 싶어", "강아지가 보고 싶으시군요."),
+        ("잘 모르겠어. 그냥 외로워", "그냥 외로우시군요."),
+    ],
+)
+def test_how_the_speaker_feels_is_said_back_with_respect_and_without_the_speaker(
+    reflector: Reflector, text: str, sentence: str
+) -> None:
+    assert reflected(reflector, text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("친구가 약속을 또 어겼어", "친구가 약속을 또 어겼다는 말씀이시군요."),
+        ("남편이 말을 안 들어요", "남편이 말을 안 듣는다는 말씀이시군요."),
+        ("우리 엄마가 자꾸 화를 내", "어머니가 자꾸 화를 낸다는 말씀이시군요."),
+        ("부장님이 계속 야근을 시켜요", "부장님이 계속 야근을 시킨다는 말씀이시군요."),
+    ],
+)
+def test_what_somebody_did_is_repeated_as_told_without_an_honorific_for_them(
+    reflector: Reflector, text: str, sentence: str
+) -> None:
+    assert reflected(reflector, text) == sentence
+
+
+def test_what_somebody_did_is_not_repeated_where_only_feelings_are_wanted(reflector: Reflector) -> None:
+    text = "언니가 결혼했어"
+
+    assert reflector.reflect(text, morphemes(text), with_events=False) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "죽고 싶어",
+        "그냥 사라지고 싶다",
+        "내가 없어지면 좋겠어",
+        "자해하고 싶어요",
+        "살기 싫어",
+        "이제 그만 쉬고 싶어… 영원히",
+        "화나면 아이를 때리게 돼요. 멈추고 싶어요",
+        "아이가 세제를 삼켰어요",
+        "회사가 너무 힘들어",
+        "아빠가 나를 때려",
+        "친구가 나를 싫어해",
+        "나 때문에 다들 힘들어해",
+        "나 빼고 다 행복해",
+        "내가 싫어",
+        "나만 뒤처져서 불안해",
+        "안 힘들어",
+        "힘들지 않아",
+        "힘들면 어떡하지",
+        "너무 힘들어?",
+        "김민수 때문에 너무 속상해",
+        "300만원 잃어서 속상해",
+        "상사가 존나 싫어",
+        "뭘 잘못했는지 모르겠어",
+        "너 때문에 답답해",
+        "그 사람이 '너 싫어'라고 했어",
+        "",
+        "ㅋㅋㅋ",
+    ],
+)
+def test_what_could_hurt_or_distort_is_not_said_back(reflector: Reflector, text: str) -> None:
+    assert reflected(reflector, text) is None
+
+
+def test_a_mother_is_spoken_of_as_one_speaks_of_another_person_s_mother(reflector: Reflector) -> None:
+    assert reflector.noun(morphemes("엄마랑 또 싸웠어")) == "어머니"
+
+
+def test_a_name_is_never_taken_up_as_a_subject(reflector: Reflector) -> None:
+    assert reflector.noun(morphemes("민수가 서울에 갔어")) is None
+
+
+def test_a_reflection_knows_which_lines_would_say_the_same_again(reflector: Reflector) -> None:
+    text = "나 진짜 지쳤어"
+    reflection = reflector.reflect(text, morphemes(text), with_events=True)
+
+    assert reflection is not None
+    assert reflection.is_said_by("정말 많이 지치셨겠어요.")
+    assert reflection.is_said_by("지쳤다고 말하는 건 약해서가 아니에요.")
+    assert not reflection.is_said_by("버티는 것만으로도 벅찬 날이 있죠.")

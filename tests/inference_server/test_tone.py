@@ -1,0 +1,150 @@
+"""The rules of tone, held to sentences whose restyling was written by hand before the rules ran."""
+
+import csv
+import re
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference_server.korean import morphemes
+from inference_server.tone import RuleTone
+
+TONE = RuleTone()
+STYLES = ("banmal", "munche", "seonbi")
+GOLDEN = Path(__file__).with_name("tone_golden.tsv")
+NEGATIONS = {"안/MAG", "못/MAG", "않/VX", "못하/VX", "말/VX", "없/VA", "아니/VCN"}
+
+
+def rows() -> list[dict[str, str]]:
+    with GOLDEN.open(encoding="utf-8", newline="") as table:
+        return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+SENTENCES = [row["haeyo"] for row in rows()]
+
+
+def negations(text: str) -> int:
+    return sum(f"{token.form}/{token.tag}" in NEGATIONS for token in morphemes(text))
+
+
+def beside_words(text: str) -> str:
+    return re.sub(r"[가-힣\s]", "", text)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("row", rows(), ids=count(1))
+def test_a_sentence_is_restyled_as_a_native_ear_expects(row: dict[str, str], style: str) -> None:
+    assert TONE.restyle(row["haeyo"], style) in row[style].split(" | ")
+
+
+@pytest.mark.parametrize("sentence", SENTENCES, ids=count(1))
+def test_haeyo_is_left_as_it_is(sentence: str) -> None:
+    assert TONE.restyle(sentence, "haeyo") == sentence
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("sentence", SENTENCES, ids=count(1))
+def test_what_was_restyled_is_not_restyled_again(sentence: str, style: str) -> None:
+    once = TONE.restyle(sentence, style)
+
+    assert TONE.restyle(once, style) == once
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("sentence", [s for s in SENTENCES if "잖아" not in s and "아니요" not in s], ids=count(1))
+def test_no_negation_is_lost_or_added(sentence: str, style: str) -> None:
+    assert negations(TONE.restyle(sentence, style)) == negations(sentence)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("number", ["109", "119", "112", "1366", "1388", "1577-0199", "02-735-8994"])
+def test_a_sentence_with_a_helpline_number_is_never_restyled(number: str, style: str) -> None:
+    sentence = f"지금 많이 위험하시면 {number}로 전화해 주세요. 혼자가 아니에요."
+
+    assert TONE.restyle(sentence, style) == sentence
+
+
+@pytest.mark.parametrize("quoted", ['"괜찮아요"', "'괜찮아요'", "“괜찮아요”", "「괜찮아요」", "(괜찮아요)"])
+def test_what_stands_in_quotes_keeps_its_own_tone(quoted: str) -> None:
+    assert TONE.restyle(f"{quoted} 하고 말해 보세요.", "seonbi") == f"{quoted} 하고 말해 보시오."
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("sentence", ["어서 들어오시게나.", "그리하겠나이다, 저는.", "제가 할랑가 몰라유."])
+def test_an_ending_outside_the_table_leaves_the_sentence_untouched(sentence: str, style: str) -> None:
+    assert TONE.restyle(sentence, style) == sentence
+
+
+def test_untouched_words_keep_their_spacing_and_spelling() -> None:
+    sentence = "음…  그니까  그 얘긴 담에 해도 괜찮아요 :)  ㅎㅎ"
+
+    assert TONE.restyle(sentence, "banmal") == sentence.replace("괜찮아요", "괜찮아")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "banmal"),
+    [
+        ("그런 생각이 드실 수 있어요.", "그런 생각이 들 수 있어."),
+        ("힘드실 때 말해 주세요.", "힘들 때 말해 줘."),
+        ("약은 잘 챙겨 드시고 계세요?", "약은 잘 챙겨 먹고 있어?"),
+        ("물 한 잔 드세요.", "물 한 잔 마셔."),
+        ("나이가 드시면 누구나 그래요.", "나이가 들면 누구나 그래."),
+    ],
+)
+def test_deusida_is_eating_only_where_something_is_eaten(sentence: str, banmal: str) -> None:
+    assert TONE.restyle(sentence, "banmal") == banmal
+
+
+def test_the_honour_due_to_a_parent_stays_when_the_listener_is_spoken_to_as_a_friend() -> None:
+    restyled = TONE.restyle("할머니께서 편찮으셔서 마음이 무거우시겠어요.", "banmal")
+
+    assert restyled == "할머니가 편찮으셔서 마음이 무겁겠어."
+
+
+@pytest.mark.parametrize("style", ["munche", "seonbi"])
+@pytest.mark.parametrize("sentence", ["그 사람도 힘들까요?", "다른 이유가 있을까요?", "그게 정말 사실일까요?"])
+def test_an_honest_question_is_not_made_to_expect_a_no(sentence: str, style: str) -> None:
+    assert "겠" not in TONE.restyle(sentence, style)
+
+
+def test_an_unknown_style_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no style 'pirate'; have .*'banmal'"):
+        TONE.restyle("괜찮아요.", "pirate")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_very_long_text_is_left_as_it_is(style: str) -> None:
+    text = "괜찮아요. " * 200
+
+    assert TONE.restyle(text, style) == text
+
+
+KOREAN = st.text(
+    st.sampled_from("가나다요어세습니까?!.,…~ㅋㅠ힘들시었겠죠네군고싶않안못말주세게요 \n\"'()1٣😊👩‍👩‍👧ᆫᆯabz"),
+    max_size=60,
+)
+PASTED = st.lists(st.sampled_from([word for sentence in SENTENCES for word in sentence.split()]), max_size=25).map(
+    " ".join
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(st.text(max_size=120), KOREAN, PASTED), style=st.sampled_from(STYLES))
+def test_no_text_makes_it_stumble(text: str, style: str) -> None:
+    assert isinstance(TONE.restyle(text, style), str)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sentence=st.sampled_from(SENTENCES),
+    before=st.sampled_from(["", "😊 ", "- ", "2. ", "(웃음) ", "https://a.kr/b?c=1 ", "OK, "]),
+    after=st.sampled_from(["", " 🌙", "ㅠㅠ", " ^^", "~!", "\n", " (3/5)", "👩‍👩‍👧"]),
+    style=st.sampled_from(STYLES),
+)
+def test_numbers_marks_and_emoji_come_through_unchanged(sentence: str, before: str, after: str, style: str) -> None:
+    text = f"{before}{sentence}{after}"
+
+    assert beside_words(TONE.restyle(text, style)) == beside_words(text)
