@@ -1,7 +1,7 @@
 """What a sentence does (tells, asks, invites, proposes …), read from its ending and the words before it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inference_server.korean import Morpheme
@@ -48,6 +48,10 @@ class Sentence:
                 found.append(self._final(form, endings[form], head, index, stop))
             elif token.tag == "EF" or token.form.endswith("요"):
                 return None
+        for earlier, later in pairwise(found):
+            same = (earlier.spoken, self.tokens[earlier.head].form) == (later.spoken, self.tokens[later.head].form)
+            if same and later.question:  # 직접 들으신 거예요, 전해 들으신 거예요?
+                found[found.index(earlier)] = replace(earlier, question=True)
         return found
 
     def _final(self, form: str, ending: Ending, head: int, index: int, stop: int) -> Final:
@@ -114,10 +118,13 @@ class Sentence:
     def _is_wished(self, end: Final) -> bool:
         """Whether -세요 asks something of the listener (쉬세요, 행복하세요) or honours what is so (대단하세요)."""
         head, stem, said = self.tokens[end.head], self._stem(end.head), self.clause(end.head)
-        if (head.form, tag(head)) == ("계시", "VV") or stem in self.words["wishes"] or self._is_asked(end.head):
+        if stem in self.words["wishes"] or self._is_asked(end.head):
             return True
+        stays = (head.form, tag(head)) == ("계시", "VV")
         doable = self._is_verb(end.head) and stem not in self.words["states"]
-        return doable and not any(token.tag == "JKS" or token.form in ("안", "못") for token in said)
+        if self._is_spoken_of(said, self.words["elders"] | self.words["others"]):
+            return False
+        return (stays or doable) and not any(token.tag == "JKS" or token.form in ("안", "못") for token in said)
 
     def _is_tried(self, head: int) -> bool:
         return (self.tokens[head].form, self.tokens[head].tag) == ("보", "VX") and self._is_verb(head)
@@ -125,6 +132,8 @@ class Sentence:
     def _is_asked(self, head: int) -> bool:
         """Whether the auxiliary makes a request of any verb: 해 주세요, 걱정 마세요."""
         token = self.tokens[head]
+        if tag(token) == "VV":
+            return len(token.form) > 1 and token.form.endswith("보")  # 바라보, 올려다보
         return tag(token) == "VX" and token.form in self.words["asking"] and self._is_verb(head)
 
     def _wondering(self, end: Final) -> str:
@@ -183,6 +192,7 @@ class Sentence:
             and name not in self.words["happenings"] | self.words["states"]
             and not name.endswith(("지", "되"))
             and not any(token.tag == "JKS" for token in said)
+            and not self._is_spoken_of(said, self.words["elders"] | self.words["others"])
             and not any(token.tag == "MAG" and token.form in ("얼마나", "안", "못") for token in said)
         )
 
@@ -253,8 +263,11 @@ class Sentence:
         if self._stem(index) in self.words["felt_toward"]:
             return False
         said = self.clause(index, through=("다면", "라고"))
-        return self._has("께서", said) or any(
-            token.form in self.words["elders"]
+        return self._has("께서", said) or self._is_spoken_of(said, self.words["elders"])
+
+    def _is_spoken_of(self, said: Sequence[Morpheme], people: frozenset[str]) -> bool:
+        return any(
+            token.form in people
             and any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
             for place, token in enumerate(said)
         )

@@ -6,7 +6,7 @@ from inference_server.korean import Morpheme, kiwi
 from inference_server.tone_rules import Piece, Words
 
 _CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG")
-_LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇게")  # Kiwi calls these now one part of speech, now another
+_LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇게", "데")  # Kiwi calls these now one part of speech, now another
 _WHOLE = {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}  # 들었다 is both
 
 
@@ -125,6 +125,6 @@ def heard(written: Iterable[Piece]) -> str:
             content.append(_WHOLE.get(piece.form, piece.form))
         elif piece.form.startswith("잖"):
             content.append("않")
-        elif kind == "IC" and piece.form.startswith("아니"):
-            content.append("아니")
+        elif kind == "IC" and piece.form.startswith(("아니", "좋아")):
+            content.append(piece.form.rstrip("야오요아"))
     return "".join(content)

@@ -5,6 +5,7 @@ import io
 import secrets
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from bot.messengers.terminal import answer_pipe
 from bot.serve import http
 from bot.settings import Settings
 from tests.discord_server import HANEUL, DiscordServer, discord_server
+from tests.mysql import fresh_mysql
 
 SAID = [
     "/말투 선비",
@@ -33,11 +35,14 @@ SAID = [
 ]
 
 
-@pytest.fixture
-async def mentos(tmp_path: Path) -> AsyncIterator[Mentos]:
-    settings = Settings.model_validate({"home": tmp_path, "consent": {"assume": "storage,memory"}})
-    async with open_mentos(settings) as opened:
-        yield opened
+@pytest.fixture(params=["sqlite", "mysql"])
+async def mentos(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Mentos]:
+    async with AsyncExitStack() as stack:
+        chosen: dict[str, Any] = {"home": tmp_path, "consent": {"assume": "storage,memory"}}
+        if request.param == "mysql":
+            server = request.getfixturevalue("mysql_server")
+            chosen["database"] = {"url": await stack.enter_async_context(fresh_mysql(server, request))}
+        yield await stack.enter_async_context(open_mentos(Settings.model_validate(chosen)))
 
 
 async def through_the_terminal(mentos: Mentos) -> Account:
