@@ -98,10 +98,7 @@ class RuleTone:
 
 def _ending(end: Final, template: str, *, honour: bool) -> list[Piece]:
     """Fill in a template, with its pre-finals and those already there in the order in which they are said."""
-    if template in ("~", "="):
-        written = [Piece(end.spoken, "EF"), *pieces("요" if template == "=" else "")]
-    else:
-        written = pieces(template.replace("@", end.base))
+    written = [Piece(end.spoken, "EF")] if template == "~" else pieces(template.replace("@", end.base))
     if end.question:
         written[-1] = written[-1]._replace(form=re.sub("니다$", "니까", written[-1].form))
 

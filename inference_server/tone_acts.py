@@ -1,6 +1,6 @@
 """What a sentence does (tells, asks, invites, proposes …), read from its ending and the words before it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -80,7 +80,6 @@ class Sentence:
             "conditional": any(token.tag == "EC" and token.form.endswith("면") for token in self.tokens[: end.head]),
             "feeling": about_you and self._stem(end.head) in self.words["feelings"],
             "question": end.question or trails_off,
-            "courteous": about_you and willed,
             "yours": about_you,
             "giving": head.form == "드리" and not end.prefinals and self.tokens[end.head - 1].tag != "NNG",
             "guess": self._is_guess(end, act),
@@ -97,21 +96,24 @@ class Sentence:
     def _act(self, end: Final) -> str:
         plain = end.act in ("tell", "honor")
         if end.act == "tag" and not end.question and not end.prefinals and self._is_tried(end.head):
-            return "propose"
+            return "propose"  # 하나씩 적어 보죠
         if end.question:
             return "ask" if plain or (end.act == "trail" and self._is_open()) else end.act
-        if plain and (self.tokens[end.head].form == "어떻" or self._has("얼마나", self.clause(end.head))):
+        if plain and (self.tokens[end.head].form == "어떻" or _has({"얼마나"}, self.clause(end.head))):
             return "ask"
         if not plain or not self.tokens[end.stop - 1].form.endswith("요") or end.prefinals - {"시"}:
             return "tell" if end.act == "honor" else end.act
 
         if end.act == "honor":
-            return "command" if self._is_wished(end) else "tell"
+            if not self._is_wished(end):
+                return "tell"
+            about = _is_spoken_of(self.clause(end.head), self.words["others"])
+            return "unsure" if about and not self._is_asked(end.head) else "command"
         if not self._can_be_willed(end) or self._only_carries(end.head):
             return "tell"
         if self._is_shared(end):
             return "propose"
-        humble = self._has({"여쭈", "드리"}, self.tokens[: end.head])
+        humble = _has({"여쭈", "드리"}, self.tokens[: end.head])
         caring = self._stem(end.head) in self.words["selfcare"] and not self._has_topic(end.head)
         return "command" if caring or (self._is_asked(end.head) and not humble) else "tell"
 
@@ -120,11 +122,12 @@ class Sentence:
         head, stem, said = self.tokens[end.head], self._stem(end.head), self.clause(end.head)
         if stem in self.words["wishes"] or self._is_asked(end.head):
             return True
-        stays = (head.form, tag(head)) == ("계시", "VV")
-        doable = self._is_verb(end.head) and stem not in self.words["states"]
-        if self._is_spoken_of(said, self.words["elders"] | self.words["others"]):
+        if _is_spoken_of(said, self.words["elders"]):
             return False
-        return (stays or doable) and not any(token.tag == "JKS" or token.form in ("안", "못") for token in said)
+        if (head.form, tag(head)) == ("계시", "VV"):
+            return not _is_spoken_of(said, self.words["others"])
+        doable = self._is_verb(end.head) and stem not in self.words["states"]
+        return doable and not any(token.tag == "JKS" or token.form in ("안", "못") for token in said)
 
     def _is_tried(self, head: int) -> bool:
         return (self.tokens[head].form, self.tokens[head].tag) == ("보", "VX") and self._is_verb(head)
@@ -139,17 +142,17 @@ class Sentence:
     def _wondering(self, end: Final) -> str:
         """Tell apart what -ㄹ까요 does. Said with 겠, a question without an open word would expect a no."""
         head, said = self.tokens[end.head], self.clause(end.head)
-        if "었" in end.prefinals and not self._has("얼마나", self.tokens):
-            unreal = self._has({"다면", "라면", "어도", "더라도"}, self.tokens)
+        if "었" in end.prefinals and not _has({"얼마나"}, self.tokens):
+            unreal = _has({"다면", "라면", "어도", "더라도"}, self.tokens)
             return "plain" if not unreal else "" if self._is_open() else "doubt"
         if head.form == "드리" or (_is_mine(said) and (self._is_verb(end.head) or head.form == "있")):
             return "offer"
-        cued = head.form == "보" or self._has(self.words["cues"] | {"같이", "함께", "우리"}, self.tokens)
+        cued = head.form == "보" or _has(self.words["cues"] | {"같이", "함께", "우리"}, self.tokens)
         if self._can_be_willed(end) and (cued or not self._has_topic(end.head)):
             return "invite"
-        if tag(head) in ("VCP", "VCN") or self._has("왜", said):
+        if tag(head) in ("VCP", "VCN") or _has({"왜"}, said):
             return "plain"
-        allowed = self._has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head])
+        allowed = _has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head])
         if allowed or self._is_open() or head.form in ("않", "괜찮", "좋"):
             return ""
         return "plain" if head.form in ("있", "없") else "doubt"
@@ -174,7 +177,7 @@ class Sentence:
                 and end.head > 1
                 and self._stem(end.head - 2)[-1:] not in ("지", "되")
             )
-        return joint and self._has(self.words["cues"], before) and not self._has_topic(end.head)
+        return joint and _has(self.words["cues"], before) and not self._has_topic(end.head)
 
     def _is_guess(self, end: Final, act: str) -> bool:
         """Whether 겠 guesses at what, told flatly, would sound like a promise: 곧 오겠네요, 놀라겠죠."""
@@ -192,7 +195,7 @@ class Sentence:
             and name not in self.words["happenings"] | self.words["states"]
             and not name.endswith(("지", "되"))
             and not any(token.tag == "JKS" for token in said)
-            and not self._is_spoken_of(said, self.words["elders"] | self.words["others"])
+            and not _is_spoken_of(said, self.words["elders"] | self.words["others"])
             and not any(token.tag == "MAG" and token.form in ("얼마나", "안", "못") for token in said)
         )
 
@@ -226,10 +229,7 @@ class Sentence:
         )
 
     def _is_open(self) -> bool:
-        return self._has(self.words["open_words"], self.tokens)
-
-    def _has(self, forms: str | frozenset[str] | set[str], said: Sequence[Morpheme]) -> bool:
-        return any(token.form in ({forms} if isinstance(forms, str) else forms) for token in said)
+        return _has(self.words["open_words"], self.tokens)
 
     def _stem(self, head: int) -> str:
         """Return the predicate with the noun or root that it makes a verb of: 속상하, 걱정되."""
@@ -260,17 +260,12 @@ class Sentence:
 
     def honours_an_elder(self, index: int) -> bool:
         """Whether the 시 at `index` is for someone spoken of, not for the listener."""
-        if self._stem(index) in self.words["felt_toward"]:
+        if {self._stem(index), self._stem(max(0, index - 1))} & self.words["felt_toward"]:
             return False
         said = self.clause(index, through=("다면", "라고"))
-        return self._has("께서", said) or self._is_spoken_of(said, self.words["elders"])
-
-    def _is_spoken_of(self, said: Sequence[Morpheme], people: frozenset[str]) -> bool:
-        return any(
-            token.form in people
-            and any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
-            for place, token in enumerate(said)
-        )
+        if self.tokens[max(0, index - 1)].form == "돌아가" and not any(token.tag == "JKB" for token in said):
+            return True  # 돌아가시다 without a place is to die, and keeps its 시
+        return _has({"께서"}, said) or _is_spoken_of(said, self.words["elders"])
 
 
 def tag(token: Morpheme) -> str:
@@ -295,3 +290,15 @@ def is_yo(tokens: Sequence[Morpheme], index: int) -> bool:
 
 def _is_mine(said: Sequence[Morpheme]) -> bool:
     return any(a.form in ("저", "저희", "제") and b.form in ("가", "는", "도", "ᆫ") for a, b in pairwise(said))
+
+
+def _is_spoken_of(said: Sequence[Morpheme], people: Set[str]) -> bool:
+    return any(
+        token.form in people
+        and any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
+        for place, token in enumerate(said)
+    )
+
+
+def _has(forms: Set[str], said: Sequence[Morpheme]) -> bool:
+    return any(token.form in forms for token in said)

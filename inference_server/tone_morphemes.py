@@ -34,8 +34,12 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
         ):  # 않을게요, taken for 않을 것이요
             token = read[-3]._replace(form=read[-3].form + "게요", tag="EF", end=token.end)
             del read[-3:]
-        case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), ("었", "EP")]:
+        case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), (vowel, "EP" | "EC")] if vowel[0] in "었어":
             read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
+        case [*_, ("푸" | "도" | "사" as stem, "VV"), ("시", "EP")] if stem != "사" or not any(
+            each.tag == "JKO" for each in read
+        ):
+            read[-1] = read[-1]._replace(form={"푸": "풀", "도": "돌", "사": "살"}[stem])
         case [*_, ("더", "MAG"), ("ᆯ", "JKO")]:
             token = read.pop()._replace(form="덜")
         case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
@@ -44,16 +48,20 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
 
 
 def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
+    if (token.form, token.tag) == ("드세", "VA"):
+        token = token._replace(form="드시", tag="VV")
     match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
         case [("주무" | "계" as stem, "NNG"), ("이", "VCP"), ("세요", "EF")]:
             auxiliary = len(read) > 2 and read[-3].tag == "EC"
             read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
             return token._replace(form="어요")
-        case [*_, ("드세" | "계세" | "주무세" as stem, _), ("어요" | "요", _)]:
+        case [*_, ("계세" | "주무세" as stem, _), ("어요" | "요", _)]:
             read[-1] = read[-1]._replace(form=stem[:-1] + "시", tag="VV")
             return token._replace(form="어요", tag="EF")
-        case [*_, ("힘", "NNG"), ("드시", "VV")] if read[-1].end == token.start:
-            read[-1] = Morpheme("힘들", "VA", read[-1].start, token.end)
+        case [*_, ("힘" | "정" | "잠" | "병" | "철" | "길" | "건" as noun, "NNG"), ("드시", "VV")] if (
+            read[-1].end == token.start
+        ):
+            read[-1] = Morpheme(noun + "들", "VA" if noun == "힘" else "VV", read[-1].start, token.end)
             return Morpheme("시", "EP", token.end - 1, token.end)
         case [*_, ("드시", "VV")] if _enters(read, words):
             read.append(token._replace(form="들"))
@@ -105,7 +113,11 @@ def _word(written: Sequence[Piece]) -> str:
 
 
 def _join(written: Sequence[Piece]) -> str:
-    return str(kiwi().join(written))
+    # As an auxiliary Kiwi spells 못하 and 었 as 못하았; as a verb, 못했.
+    verbs = (
+        piece._replace(tag="VV") if piece.form.endswith("하") and piece.tag == "VX" else piece for piece in written
+    )
+    return str(kiwi().join(list(verbs)))
 
 
 def heard(written: Iterable[Piece]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, make_url
@@ -21,7 +22,10 @@ T = TypeVar("T")
 PATIENCE = 5
 """Seconds until a server that does not accept a connection counts as unreachable."""
 
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+LOCK_PATIENCE = 30
+"""Seconds that one process waits for another to let go of a SQLite file; a migration on a slow disk takes some."""
+
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 _OUR_MISTAKES = (DataError, IntegrityError, ProgrammingError)
 _ROLLED_BACK = {1205, 1213}  # waited too long for a lock; deadlock
 
@@ -125,8 +129,9 @@ class SqliteDatabase:
                 f"Cannot open the database file {self.where} ({error.strerror}): create its folder and let this "
                 "user write there, or name another path."
             ) from error
-        driver = sqlite3.connect(self._path, isolation_level=None)  # no BEGIN but our own
+        driver = sqlite3.connect(self._path, timeout=LOCK_PATIENCE, isolation_level=None)  # no BEGIN but our own
         try:
+            _keep_a_log(driver)
             for pragma in _PRAGMAS:
                 driver.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
@@ -143,6 +148,20 @@ class SqliteDatabase:
         if self._connection is not None:
             self._connection.close()
         self._engine.dispose()
+
+
+def _keep_a_log(driver: sqlite3.Connection) -> None:
+    """Turn on write-ahead logging. SQLite does not wait for a lock here, as it does elsewhere, so we do."""
+    end = monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > end:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 class MysqlDatabase:

@@ -85,17 +85,26 @@ def test_untouched_words_keep_their_spacing_and_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "banmal"),
-    [
-        ("그런 생각이 드실 수 있어요.", "그런 생각이 들 수 있어."),
-        ("힘드실 때 말해 주세요.", "힘들 때 말해 줘."),
-        ("약은 잘 챙겨 드시고 계세요?", "약은 잘 챙겨 먹고 있어?"),
-        ("물 한 잔 드세요.", "물 한 잔 마셔."),
-        ("나이가 드시면 누구나 그래요.", "나이가 들면 누구나 그래."),
-    ],
+    "said", ["드셨어요?", "드세요?", "드시나요?", "드실 수 있어요.", "드시는군요.", "드셨을 텐데요."]
 )
-def test_deusida_is_eating_only_where_something_is_eaten(sentence: str, banmal: str) -> None:
-    assert TONE.restyle(sentence, "banmal") == banmal
+@pytest.mark.parametrize(
+    "felt", ["그런 생각이 ", "외로운 마음이 자꾸 ", "죄책감까지 ", "나이가 ", "이 방법이 마음에 ", "그래서 힘"]
+)
+def test_what_arises_in_a_mind_is_not_eaten(felt: str, said: str) -> None:
+    restyled = TONE.restyle(felt + said, "banmal")
+
+    assert restyled != felt + said
+    assert not re.search("먹|마[시셔셨실]", restyled)
+
+
+@pytest.mark.parametrize(
+    "said", ["드셨어요?", "드세요?", "드시나요?", "드실 수 있어요.", "드시는군요.", "드셨을 텐데요."]
+)
+@pytest.mark.parametrize(
+    ("taken", "verb"), [("밥은 잘 ", "먹"), ("약을 ", "먹"), ("물 한 잔 ", "마"), ("술을 자주 ", "마")]
+)
+def test_what_is_eaten_or_drunk_is(taken: str, verb: str, said: str) -> None:
+    assert TONE.restyle(taken + said, "banmal").startswith(taken + verb)
 
 
 def test_the_honour_due_to_a_parent_stays_when_the_listener_is_spoken_to_as_a_friend() -> None:
@@ -108,6 +117,45 @@ def test_the_honour_due_to_a_parent_stays_when_the_listener_is_spoken_to_as_a_fr
 @pytest.mark.parametrize("sentence", ["그 사람도 힘들까요?", "다른 이유가 있을까요?", "그게 정말 사실일까요?"])
 def test_an_honest_question_is_not_made_to_expect_a_no(sentence: str, style: str) -> None:
     assert "겠" not in TONE.restyle(sentence, style)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "style", "restyled"),
+    [
+        ("습관은 하루아침에 안 없어지잖아요, 그렇죠?", "munche", "습관은 하루아침에 안 없어지지 않습니까, 그렇지요?"),
+        ("함부로 말하지는 않을게요.", "seonbi", "함부로 말하지는 않겠소."),
+        ("그런 건 아닐까요?", "munche", "그런 것은 아닙니까?"),
+        ("말하지 말라고 해요.", "munche", "말하지 말라고 합니다."),
+    ],
+)
+def test_what_is_denied_stays_denied(sentence: str, style: str, restyled: str) -> None:
+    assert TONE.restyle(sentence, style) == restyled
+
+
+@pytest.mark.parametrize(
+    ("sentence", "style", "restyled"),
+    [
+        ("잘하고 계세요.", "munche", "잘하고 계십니다."),
+        ("편히 계세요.", "munche", "편히 계십시오."),
+        ("그렇게 말하는 분들도 계세요.", "munche", "그렇게 말하는 분들도 계십니다."),
+        ("행복하세요.", "munche", "행복하십시오."),
+        ("정말 대단하세요.", "munche", "정말 대단하십니다."),
+        ("그 친구는 잘 지내세요.", "munche", "그 친구는 잘 지내세요."),
+        ("그 마음을 조심스럽게 여쭤봐요.", "munche", "그 마음을 조심스럽게 여쭤봅니다."),
+        ("비가 오려나 봐요.", "munche", "비가 오려나 봅니다."),
+        ("곧 오겠네요.", "munche", "곧 올 것 같습니다."),
+        ("방법을 알려 드려요.", "banmal", "방법을 알려 줄게."),
+        ("어떻게 지내세요, 아니면 아직 힘드세요?", "munche", "어떻게 지내십니까, 아니면 아직 힘드십니까?"),
+    ],
+)
+def test_a_request_a_statement_and_a_guess_are_told_apart(sentence: str, style: str, restyled: str) -> None:
+    assert TONE.restyle(sentence, style) == restyled
+
+
+def test_a_wish_for_the_listener_does_not_become_a_wish_for_myself() -> None:
+    sentence = "저는 오늘만큼은 실컷 우셨으면 좋겠어요."
+
+    assert TONE.restyle(sentence, "banmal") == sentence
 
 
 def test_an_unknown_style_is_answered_with_those_there_are() -> None:
