@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run chat test lint prove clean
+.PHONY: run chat test lint clean
 
 run: $(VENV)/.installed
 	@$(BIN)/mentos serve

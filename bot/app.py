@@ -102,17 +102,23 @@ class Apologising:
             except Exception as error:  # noqa: BLE001 - whatever broke, somebody waits for words
                 kind = type(error).__name__
                 APOLOGIES.labels(kind).inc()
-                # the error's own words may be the person's: its kind and its place have to do
-                log.error(  # noqa: TRY400
-                    "no reply on %s: %s in %s", message.account.messenger, kind, _where(error)
-                )
+                # only what says how to mend it is fit for a log: other errors may quote the person
+                said = str(error) if isinstance(error, Mendable) else f"in {_where(error)}"
+                log.error("no reply on %s: %s, %s", message.account.messenger, kind, said)  # noqa: TRY400
                 yield Part(unable(message.text, self._language), Kind.NOTICE)
 
     async def delivered(self, message: Message) -> None:
-        await self._conversation.delivered(message)
+        try:
+            await self._conversation.delivered(message)
+        except Mendable as error:  # it will be found again, and answered with the same words
+            log.error("message %s stays unconfirmed: %s", message.id, error)  # noqa: TRY400
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
-        return await self._conversation.unanswered(messenger)
+        try:
+            return await self._conversation.unanswered(messenger)
+        except Mendable as error:
+            log.error("what is unanswered on %s is not known: %s", messenger, error)  # noqa: TRY400
+            return ()
 
 
 @asynccontextmanager
@@ -165,6 +171,7 @@ async def _put_together(
         stylist=load_stylist(),
         characters=characters,
         words=words["core"],
+        language=settings.language,
         now=now,
         asks_consent=storage is not None,
     )
@@ -221,7 +228,13 @@ def master_key(settings: Settings) -> tuple[bytes, str]:
             f"there is no master key at {path}; put back the one that opens this data, or, for a new database, set "
             "MENTOS_KEYS__MASTER to what 'openssl rand -base64 32' prints"
         )
-    return create_master_key(path), str(path)
+    try:
+        return create_master_key(path), str(path)
+    except OSError as error:
+        raise Mendable(
+            f"a master key cannot be written to {path} ({error.strerror}); set MENTOS_HOME to a folder that "
+            "this user may write"
+        ) from error
 
 
 async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:

@@ -1,7 +1,7 @@
 """`mentos doctor`: looks at every part as it would be used, changes nothing, and says what would mend it."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +11,7 @@ from bot.backends.embedded import load_emotions
 from bot.conversation.model import Mendable
 from bot.resources import strings
 from bot.settings import Settings
-from storage.keys import KeyStore
+from storage.keys import KeyStore, has_master
 from storage.schema import ROWS, is_current
 
 PATIENCE_S = 5
@@ -64,7 +64,7 @@ async def _rows(settings: Settings) -> str:
 async def _keys(settings: Settings) -> str:
     keys = keys_of(settings)
     try:
-        if _is_new(keys.where, settings.keys.url):
+        if _is_new(keys.where, settings.keys.url) or not await has_master(keys):
             return f"{keys.where} (new)"
         key, where = master_key(settings)
         await KeyStore.open(keys, master_key=key)
@@ -86,7 +86,9 @@ async def _emotion(settings: Settings) -> str:
 
 
 async def _llm(settings: Settings) -> str | None:
-    return await _answers(settings.llm.url, "/v1/models", "MENTOS_LLM__URL")
+    key = settings.llm.api_key
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    return await _answers(settings.llm.url, "/v1/models", "MENTOS_LLM__URL", headers=headers, is_json=True)
 
 
 async def _qdrant(settings: Settings) -> str | None:
@@ -105,17 +107,20 @@ async def _kakao(settings: Settings) -> str | None:
     return settings.kakao.header if settings.kakao.secret else None
 
 
-async def _answers(url: str | None, path: str, variable: str) -> str | None:
+async def _answers(
+    url: str | None, path: str, variable: str, *, headers: Mapping[str, str] | None = None, is_json: bool = False
+) -> str | None:
     if url is None:
         return None
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
-            session.get(url.rstrip("/").removesuffix("/v1") + path) as response,
+            session.get(url.rstrip("/").removesuffix("/v1") + path, headers=headers) as response,
         ):
             status = response.status
+            is_it = status == 200 and (not is_json or response.content_type == "application/json")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Mendable(f"{url} does not answer ({type(error).__name__}); start it, or correct {variable}") from None
-    if status >= 500:
-        raise Mendable(f"{url} answers {status}; look at its log, or correct {variable}")
-    return f"{url} ({status})"
+    if not is_it:
+        raise Mendable(f"{url} answers {path} with {status}, not as it should; look at its log, or correct {variable}")
+    return url

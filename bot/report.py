@@ -13,7 +13,8 @@ def report(mentos: Mentos) -> Iterator[str]:
     if storage is None:
         yield words["off_record"]
         return
-    yield (words["rows_mysql"] if settings.database.url else words["rows_sqlite"]).format(where=storage.rows.where)
+    is_mysql = (settings.database.url or "").startswith("mysql")
+    yield words["rows_mysql" if is_mysql else "rows_sqlite"].format(where=storage.rows.where)
     yield words["keys"].format(where=storage.keys_at.where, master=storage.master_key)
     if settings.consent.assume:
         yield words["consent_assumed"].format(scopes=", ".join(sorted(settings.consent.assume)))

@@ -1,14 +1,17 @@
 """Every door in one process: HTTP with KakaoTalk, Discord, the terminal's relay, and the sweep behind them."""
 
 import asyncio
+import errno
+import itertools
 import logging
 import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
+import aiohttp
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -27,7 +30,8 @@ log = logging.getLogger(__name__)
 
 PORTS_TRIED = 20
 SWEEP_EVERY_S = 60
-GRACE_S = 50
+GRACE_S = 45
+LONGEST_PAUSE_S = 300
 
 
 class NoPort(Mendable):
@@ -46,7 +50,6 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         token = secrets.token_urlsafe(32)
         relay = Relay(mentos.conversation, token=token, now=now)
         folder.announce(Holder(os.getpid(), await relay.open(), token))
-        stack.callback(relay.close)
 
         kakao_secret = settings.kakao.secret.get_secret_value() if settings.kakao.secret else secrets.token_urlsafe(24)
         kakao = KakaoDoor(
@@ -67,6 +70,7 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
+        await kakao.catch_up()
         doors: dict[str, Coroutine[None, None, None]] = {
             "http": server.serve(sockets=[listening]),
             "sweep": _sweep(mentos),
@@ -77,14 +81,13 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         for line in report(mentos):
             say(line)
         bound_host, bound_port = listening.getsockname()[:2]
+        shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
         if bound_port != port:
             say(words["port_taken"].format(port=port, free=bound_port))
         say(words["kakao_on"] if settings.kakao.secret else words["kakao_off"].format(secret=kakao_secret))
         say(words["discord_on"] if settings.discord.token else words["discord_off"])
-        say(words["http_on"].format(url=f"http://{bound_host}:{bound_port}"))
-        await _run_until_stopped(doors, server=server, failed=mentos.failed)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(kakao.drain(), GRACE_S)
+        say(words["http_on"].format(url=f"http://{shown_host}:{bound_port}"))
+        await _run_until_stopped(doors, server=server, drains=[kakao.drain(), relay.drain()], failed=mentos.failed)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -97,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
             listening.listen()
         except OSError as error:
             listening.close()
-            if error.errno != 98:
+            if error.errno != errno.EADDRINUSE:
                 raise NoPort(
                     f"cannot listen on {host}:{candidate}: {error.strerror}; choose with --host and --port"
                 ) from error
@@ -137,7 +140,11 @@ class _Server(uvicorn.Server):
 
 
 async def _run_until_stopped(
-    doors: Mapping[str, Coroutine[None, None, None]], *, server: uvicorn.Server, failed: dict[str, str]
+    doors: Mapping[str, Coroutine[None, None, None]],
+    *,
+    server: uvicorn.Server,
+    drains: Sequence[Coroutine[None, None, None]],
+    failed: dict[str, str],
 ) -> None:
     """Run the doors side by side. One that fails is logged and shown in /readyz; the others stay open."""
     stopped = asyncio.Event()
@@ -157,24 +164,32 @@ async def _run_until_stopped(
     for task in tasks:
         if task.get_name() != "http":
             task.cancel()
-    await asyncio.wait(tasks, timeout=GRACE_S)
+    await asyncio.wait([*tasks, *map(asyncio.ensure_future, drains)], timeout=GRACE_S)
 
 
 async def _discord(mentos: Mentos, settings: Settings, *, token: str) -> None:
+    """Stay connected. The library reconnects by itself, but not from a network that is not there at the start."""
     from bot.messengers.discord import DiscordDoor  # the library is loaded only when the door is on
 
-    door = DiscordDoor(
-        conversation=mentos.conversation,
-        characters=list(mentos.characters.values()),
-        strings=mentos.words["discord"],
-        now=now,
-        sync_commands=settings.discord.sync_commands,
-    )
-    async with door:
-        try:
-            await door.start(token)
-        finally:
-            await door.drain(GRACE_S)
+    for attempt in itertools.count():
+        door = DiscordDoor(
+            conversation=mentos.conversation,
+            characters=list(mentos.characters.values()),
+            strings=mentos.words["discord"],
+            now=now,
+            sync_commands=settings.discord.sync_commands,
+        )
+        async with door:
+            mentos.failed.pop("discord", None)
+            try:
+                await door.start(token)
+            except (aiohttp.ClientError, OSError) as error:
+                mentos.failed["discord"] = type(error).__name__
+                pause = min(2**attempt, LONGEST_PAUSE_S)
+                log.warning("Discord cannot be reached (%s), tried again in %s s", type(error).__name__, pause)
+                await asyncio.sleep(pause)
+            else:
+                return
 
 
 async def _sweep(mentos: Mentos) -> None:

@@ -1,10 +1,12 @@
 """The environment, or `.env`, read once: one small class per outside thing. `MENTOS_LLM__URL` is `settings.llm.url`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as MalformedSettings
 
 from bot.conversation.model import Mendable
 
@@ -45,7 +47,13 @@ class ConsentSettings(BaseModel):
 class Kakao(BaseModel):
     header: str = "X-Mentos-Key"
     secret: SecretStr | None = None
-    callback_hosts: list[str] = ["bot-api.kakao.com"]
+    callback_hosts: Annotated[list[str], NoDecode] = ["bot-api.kakao.com"]
+
+    @field_validator("callback_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """A JSON list, or names with commas between them."""
+        return [host for host in re.split(r'[\s,"\[\]]+', value) if host] if isinstance(value, str) else value
 
 
 class Discord(BaseModel):
@@ -97,6 +105,10 @@ def read_settings() -> Settings:
     """Raises `SettingsError`."""
     try:
         return Settings()
+    except (UnicodeDecodeError, RuntimeError, MalformedSettings) as error:
+        raise SettingsError(
+            f"the environment or .env cannot be read ({type(error).__name__}); see .env.example"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "MENTOS_" + "__".join(str(part).upper() for part in first["loc"])

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import typer
 
-from bot.app import now, open_mentos, open_off_record
+from bot.app import Apologising, now, open_mentos, open_off_record
 from bot.conversation.model import Account
 from bot.conversation.ports import Conversation
 from bot.messengers.relay import RelayedConversation
@@ -35,15 +35,28 @@ def talk(settings: Settings, *, is_guest: bool) -> None:
             runner.run(stack.aclose())
 
 
+async def _hold(settings: Settings) -> DataFolder:
+    """Hold the data folder, or wait until the server that holds it has said where it listens."""
+    for _ in range(50):
+        try:
+            return DataFolder(settings.home)
+        except FolderHeld as held:
+            if held.holder and held.holder.port:
+                raise
+            await asyncio.sleep(0.2)
+    return DataFolder(settings.home)
+
+
 async def _open(settings: Settings, stack: AsyncExitStack, account: Account, *, is_piped: bool) -> Conversation:
     if is_piped and not settings.consent.assume:
         return (await stack.enter_async_context(open_off_record(settings))).conversation
     try:
-        folder = DataFolder(settings.home)
+        folder = await _hold(settings)
     except FolderHeld as held:
         if held.holder is None or held.holder.port is None or held.holder.token is None:
             raise
-        return RelayedConversation(port=held.holder.port, token=held.holder.token, account=account, now=now)
+        relayed = RelayedConversation(port=held.holder.port, token=held.holder.token, account=account, now=now)
+        return Apologising(relayed, language=settings.language)
 
     stack.callback(folder.close)
     mentos = await stack.enter_async_context(open_mentos(settings))

@@ -36,7 +36,7 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
             del read[-3:]
         case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), (vowel, "EP" | "EC")] if vowel[0] in "었어":
             read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
-        case [*_, ("푸" | "도" | "사" as stem, "VV"), ("시", "EP")] if stem != "사" or not any(
+        case [*_, ("푸" | "도" | "사" as stem, "VV"), ("시" | "세요", _)] if stem != "사" or not any(
             each.tag == "JKO" for each in read
         ):
             read[-1] = read[-1]._replace(form={"푸": "풀", "도": "돌", "사": "살"}[stem])
@@ -58,11 +58,13 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
         case [*_, ("계세" | "주무세" as stem, _), ("어요" | "요", _)]:
             read[-1] = read[-1]._replace(form=stem[:-1] + "시", tag="VV")
             return token._replace(form="어요", tag="EF")
-        case [*_, ("힘" | "정" | "잠" | "병" | "철" | "길" | "건" as noun, "NNG"), ("드시", "VV")] if (
+        case [*_, ("힘" | "정" | "잠" | "병" | "철" | "길" | "건" as noun, _), ("드시", "VV")] if (
             read[-1].end == token.start
         ):
             read[-1] = Morpheme(noun + "들", "VA" if noun == "힘" else "VV", read[-1].start, token.end)
             return Morpheme("시", "EP", token.end - 1, token.end)
+        case [*_, (_, "JX" | "ETM" | "JKO"), ("드시", "VV")] if read[-1].end == token.start:
+            return token._replace(tag="UN")  # 건드셔도: no word we know
         case [*_, ("드시", "VV")] if _enters(read, words):
             read.append(token._replace(form="들"))
             return Morpheme("시", "EP", token.end - 1, token.end)

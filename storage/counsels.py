@@ -4,6 +4,7 @@ Each method is one transaction, and each statement about a person's rows names t
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -30,7 +31,7 @@ from bot.conversation.model import (
     TurnId,
     UserId,
 )
-from storage.crypto import DataKey
+from storage.crypto import DataKey, Unreadable
 from storage.database import Database
 from storage.keys import KeyStore, NoKey
 from storage.tables import (
@@ -47,6 +48,8 @@ from storage.tables import (
     outbox,
     user,
 )
+
+log = logging.getLogger(__name__)
 
 LANGUAGE = "ko"
 
@@ -318,9 +321,12 @@ class SqlCounsels:
         for row in rows:
             try:
                 key = await self._keys.of(row.user_id)
+                text = key.decrypt(row.u_message, column="dialog.u_message")
             except NoKey:  # being erased: nobody waits for this answer
                 continue
-            text = key.decrypt(row.u_message, column="dialog.u_message")
+            except Unreadable:
+                log.error("message %s on %s cannot be read any more", row.message_id, messenger)  # noqa: TRY400
+                continue
             messages.append(
                 Message(Account(messenger, row.address, is_guest=row.is_guest), row.message_id, text, row.dt_dialog)
             )

@@ -22,6 +22,9 @@ T = TypeVar("T")
 PATIENCE = 5
 """Seconds until a server that does not accept a connection counts as unreachable."""
 
+ANSWER_PATIENCE = 20
+"""Seconds until a server that accepted a statement and says nothing counts as unreachable."""
+
 LOCK_PATIENCE = 30
 """Seconds that one process waits for another to let go of a SQLite file; a migration on a slow disk takes some."""
 
@@ -171,7 +174,7 @@ class MysqlDatabase:
         self.where = f"{url.host or 'localhost'}:{url.port or 3306}/{url.database}"
         self._engine = create_async_engine(
             url,
-            connect_args={"connect_timeout": PATIENCE},
+            connect_args={"connect_timeout": PATIENCE, "read_timeout": ANSWER_PATIENCE},
             hide_parameters=True,
             isolation_level="READ COMMITTED",  # for all alike: no gap locks, so newcomers do not deadlock each other
             pool_pre_ping=True,

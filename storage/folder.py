@@ -37,8 +37,8 @@ class DataFolder:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise Mendable(
-                f"the data folder {path} cannot be written ({error.strerror}); give this user the right, or set "
-                "MENTOS_HOME to another folder"
+                f"the data folder {path} cannot be used ({error.strerror}); set MENTOS_HOME to a folder that this user "
+                "may write"
             ) from error
         self.path = path
         try:

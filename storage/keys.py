@@ -129,11 +129,16 @@ def create_master_key(path: Path) -> bytes:
 
 
 def read_master_key(path: Path) -> bytes:
-    """Return the master key in a file. Raises FileNotFoundError, or `BadMasterKey` when that is none."""
+    """Return the master key in a file. Raises `BadMasterKey` when that is none, or cannot be read."""
     try:
         return parse_master_key(path.read_text("ascii"))
-    except UnicodeDecodeError:
-        raise BadMasterKey(f"The file {path} holds no master key: put back the one that was there.") from None
+    except (OSError, UnicodeDecodeError, BadMasterKey):
+        raise BadMasterKey(f"The file {path} holds no readable master key: put back the one that was there.") from None
+
+
+async def has_master(database: Database) -> bool:
+    """Whether a key store was made here before."""
+    return await database.read(_find_check) is not None
 
 
 def _find_check(connection: Connection) -> bytes | None:

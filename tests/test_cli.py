@@ -135,12 +135,18 @@ class TestPipe:
             "109" in said and "119" in said
         )
 
+    def test_it_speaks_the_language_that_is_set(self, home: Path) -> None:
+        said = mentos("chat", home=home, stdin=b"I want to kill myself\n", MENTOS_LANGUAGE="en").stdout.decode()
+        assert "109" in said
+        assert "Suicide prevention" in said
+
     def test_with_assumed_consent_the_turns_are_stored(self, home: Path) -> None:
         result = mentos("chat", home=home, stdin="안녕\n반가워\n".encode(), MENTOS_CONSENT__ASSUME="storage,memory")
         assert result.returncode == 0, result.stderr
-        rows = sqlite3.connect(home / "mentos.sqlite3").execute("select dialog_emotion from dialog").fetchall()
+        select = "select dialog_emotion, dt_delivered from dialog"
+        rows = sqlite3.connect(home / "mentos.sqlite3").execute(select).fetchall()
         assert len(rows) == 2
-        assert all(EmotionLabel(label) for (label,) in rows)
+        assert all(EmotionLabel(label) and delivered for label, delivered in rows)
 
 
 class TestTerminal:
@@ -240,12 +246,19 @@ class TestMistakes:
             ("MENTOS_LLM__TOP_P", "1.0", "MENTOS_LLM__TOP_P"),
             ("MENTOS_CONSENT__ASSUME", "everything", "MENTOS_CONSENT__ASSUME"),
             ("MENTOS_HOME", "/proc/nowhere", "/proc/nowhere"),
+            ("MENTOS_LLM", "http://x", ".env"),
         ],
     )
     def test_a_wrong_setting_is_one_sentence(self, home: Path, variable: str, value: str, said: str) -> None:
         variables = {"MENTOS_CONSENT__ASSUME": "storage", variable: value}
         result = mentos("chat", home=home, stdin="안녕\n".encode(), **variables)
         assert said in one_sentence(result)
+
+    @pytest.mark.parametrize("name", ["master.key", "characters/x.toml"])
+    def test_a_folder_where_a_file_should_be_is_one_sentence(self, home: Path, name: str) -> None:
+        (home / name).mkdir(parents=True)
+        result = mentos("chat", home=home, stdin=b"hi\n", MENTOS_CONSENT__ASSUME="storage")
+        assert name.rpartition("/")[2] in one_sentence(result)
 
     def test_a_wrong_secret_is_never_quoted(self, home: Path) -> None:
         variables = {"MENTOS_CONSENT__ASSUME": "storage", "MENTOS_KEYS__MASTER": "very secret!"}

@@ -51,7 +51,7 @@ async def through_the_terminal(mentos: Mentos) -> Account:
     conversation = RelayedConversation(port=await relay.open(), token="token", account=account, now=now)
     lines = io.BytesIO("\n".join(SAID).encode())
     await answer_pipe(conversation, lines=lines, out=io.StringIO(), account=account, now=now)
-    relay.close()
+    await relay.drain()
     return account
 
 

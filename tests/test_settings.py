@@ -25,11 +25,13 @@ def test_nothing_has_to_be_set() -> None:
 
 def test_two_underscores_lead_into_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MENTOS_LLM__URL", "http://tgi:80")
-    monkeypatch.setenv("MENTOS_KAKAO__CALLBACK_HOSTS", '["127.0.0.1"]')
+    monkeypatch.setenv("MENTOS_KAKAO__CALLBACK_HOSTS", '["127.0.0.1", "bot-api.kakao.com"]')
     monkeypatch.setenv("MENTOS_CONSENT__ASSUME", "storage, memory")
     settings = read_settings()
     assert settings.llm.url == "http://tgi:80"
-    assert settings.kakao.callback_hosts == ["127.0.0.1"]
+    assert settings.kakao.callback_hosts == ["127.0.0.1", "bot-api.kakao.com"]
+    monkeypatch.setenv("MENTOS_KAKAO__CALLBACK_HOSTS", "127.0.0.1,bot-api.kakao.com")
+    assert read_settings().kakao.callback_hosts == settings.kakao.callback_hosts
     assert settings.consent.assume == {"storage", "memory"}
 
 

@@ -64,7 +64,7 @@ class TGI:
                 ) as response,
             ):
                 if response.status != 200:
-                    raise NoReply(f"{response.status} {response.reason}")
+                    raise NoReply(f"status {response.status}")
                 async for piece in _whole_characters(_contents(response.content)):
                     yield piece
         except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
@@ -77,6 +77,14 @@ class TGI:
 
 # the total is the Deadline's business; keep-alive comments come every 15 s
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=3, sock_read=20)
+
+
+_KNOWN_ERRORS = (
+    "Model is overloaded",
+    "Input validation error",
+    "Request failed during generation",
+    "Incomplete generation",
+)
 
 
 async def _contents(lines: aiohttp.StreamReader) -> AsyncIterator[str]:
@@ -98,13 +106,13 @@ def _read_event(event: bytes) -> tuple[str, bool]:
     try:
         chunk: dict[str, Any] = json.loads(event)
         if error := chunk.get("error"):
-            said = error.get("message", "") if isinstance(error, dict) else error
-            # the message can quote the prompt after its first clause
-            raise NoReply(f"the server reports: {str(said).partition(':')[0][:80]}")
+            said = str(error.get("message") if isinstance(error, dict) else error)
+            # the rest of a message may quote the prompt
+            raise NoReply(next(filter(said.startswith, _KNOWN_ERRORS), "the server reports an error"))
         if not chunk["choices"]:
             return "", False  # the usage chunk
         choice = chunk["choices"][0]
-        return (choice.get("delta") or {}).get("content") or "", bool(choice.get("finish_reason"))
+        return "" + ((choice.get("delta") or {}).get("content") or ""), bool(choice.get("finish_reason"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise NoReply("an event that is not a chat completion chunk") from error
 

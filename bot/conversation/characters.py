@@ -16,6 +16,7 @@ DEFAULT = CharacterId("mentos")
 KINDS = ("rule", "kobart", "lora", "prompt")
 """What can render a character: `rule:seonbi`, `kobart:선비`, `lora:expert` or plain `prompt`."""
 
+_AT_MOST = {"id": 32, "name": 32, "name_en": 32}
 _WORDS = ("id", "name", "name_en", "persona", "greeting", "sample")
 
 
@@ -60,10 +61,13 @@ def _files_of(folders: Sequence[Path]) -> Iterator[Traversable]:
 def _read(file: Traversable, available: Collection[str]) -> Character:
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise CharacterError(f"{file}: this is no TOML ({error}); mend the file or take it away") from error
 
     words = {key: _words(file, table, key) for key in _WORDS}
+    for key, most in _AT_MOST.items():
+        if len(words[key]) > most:
+            raise CharacterError(f"{file}: the key {key!r} has more than {most} characters; shorten it")
     return Character(
         id=CharacterId(words["id"]),
         name=words["name"],

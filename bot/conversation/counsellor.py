@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 CONSENT_VERSION = "2026-11-22"
 TURNS_RECALLED = 20
-URGENT_KEPT = 1_000
+RECORDINGS_KEPT = 1_000
+RECORDING_S = 10
 
 
 class Counsellor:
@@ -56,6 +57,7 @@ class Counsellor:
         stylist: Stylist,
         characters: Mapping[CharacterId, Character],
         words: Mapping[str, str],
+        language: str,
         now: Callable[[], datetime],
         asks_consent: bool = True,
     ) -> None:
@@ -68,24 +70,25 @@ class Counsellor:
         self._characters = characters
         self._default = next(iter(characters.values()))
         self._words = words
+        self._language = language
         self._now = now
         self._asks_consent = asks_consent
         self._turnstiles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._speaking: set[Account] = set()
-        self._urgent: OrderedDict[tuple[Account, str], asyncio.Task[None]] = OrderedDict()
+        self._emergencies: Counter[Account] = Counter()
+        self._recordings: OrderedDict[tuple[Account, str], asyncio.Task[None]] = OrderedDict()
 
     async def respond(self, message: Message) -> AsyncIterator[Part]:
         """Answer one message, part by part, as `Conversation` promises."""
         message = replace(message, text=clean(message.text))
         risk = assess(message.text)
         if risk.is_urgent:
-            if part := self._help(message, risk):
-                yield part
+            yield self._help(message, risk)
             return
         if is_blank(message.text):
             yield Part(self._words["blank"], Kind.NOTICE)
             return
 
+        calm = self._emergencies[message.account]
         person = await self._meet(message.account)
         if command := parse(message.text):
             yield await self._obey(command, message.account, person)
@@ -94,14 +97,14 @@ class Counsellor:
             yield await self._record_consent(message.account, person, scopes)
             return
 
-        async for part in self._answer(message, person):
+        async for part in self._answer(message, person, calm):
             yield part
-        if question := self._question_for(message.account, person):
+        if calm == self._emergencies[message.account] and (question := self._question_for(message.account, person)):
             yield question
 
     async def delivered(self, message: Message) -> None:
-        if recording := self._urgent.get((message.account, message.id)):
-            await asyncio.wait([recording])
+        if recording := self._recordings.get((message.account, message.id)):
+            await asyncio.wait([recording], timeout=RECORDING_S)
         person = await self._people.find(message.account)
         if person and person.is_on_record:
             await self._counsels.deliver(person.user_id, message, at=self._now())
@@ -111,19 +114,22 @@ class Counsellor:
 
     async def drain(self) -> None:
         """Wait until what was said in an emergency is stored as well."""
-        if recordings := list(self._urgent.values()):
+        if recordings := list(self._recordings.values()):
             await asyncio.wait(recordings)
 
     # An emergency: fixed words now, everything else afterwards.
 
-    def _help(self, message: Message, risk: Risk) -> Part | None:
-        if (message.account, message.id) in self._urgent:
-            return None
-        self._speaking.discard(message.account)
-        part = Part(crisis_words(risk), Kind.CRISIS)
-        self._urgent[message.account, message.id] = _in_background(self._record_urgent(message, part.text))
-        while len(self._urgent) > URGENT_KEPT:
-            self._urgent.popitem(last=False)
+    def _help(self, message: Message, risk: Risk) -> Part:
+        """Return the fixed words. They silence every reply to that person that is under way, or waits its turn."""
+        self._emergencies[message.account] += 1
+        self._off_record.expect_no_answer(message.account)
+        part = Part(crisis_words(risk, self._language), Kind.CRISIS)
+
+        delivery = (message.account, message.id)
+        if delivery not in self._recordings:
+            self._recordings[delivery] = _in_background(self._record_urgent(message, part.text))
+        while len(self._recordings) > RECORDINGS_KEPT:
+            self._recordings.popitem(last=False)
         return part
 
     async def _record_urgent(self, message: Message, reply: str) -> None:
@@ -136,7 +142,8 @@ class Counsellor:
 
     # The ordinary way.
 
-    async def _answer(self, message: Message, person: Person) -> AsyncIterator[Part]:
+    async def _answer(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
+        """Speak for as long as there is no emergency beyond the `calm` ones before this message."""
         counsels, character = self._counsels_of(person), self._character_of(person)
         turn = await counsels.hear(person.user_id, message, character=character)
 
@@ -146,53 +153,37 @@ class Counsellor:
             if must_wait:  # a redelivery may have been answered meanwhile
                 turn = await counsels.hear(person.user_id, message, character=character)
             if turn.answer:
-                if turn.delivered_at is None:
+                if turn.delivered_at is None and turn.answer.reply:
                     yield Part(turn.answer.reply)
                 return
 
+            before = await self._before_the_yes(person)
             emotion, recent = await asyncio.gather(
                 self._emotions.read(message.text),
-                self._recent(person),
+                counsels.recent(person.user_id, limit=TURNS_RECALLED),
             )
             drafts: list[str] = []
             said: list[str] = []
-            async for sentence in self._draft(message, character, emotion, recent):
-                styled = (
-                    await self._stylist.restyle(sentence, character.renderer) if character.is_restyled else sentence
-                )
-                drafts.append(sentence)
+            situation = _situation(message, character, emotion, [*before, *recent][-TURNS_RECALLED:])
+            async for sentence in sentences(self._responder.draft(situation)):
+                if self._emergencies[message.account] != calm:
+                    break
+                safe = gate(sentence)
+                styled = await self._stylist.restyle(safe, character.renderer) if character.is_restyled else safe
+                drafts.append(safe)
                 said.append(styled)
                 yield Part(styled)
+            else:
+                if not said:
+                    raise NoReply("the responder drafted nothing")
 
-            recalled = tuple(turn.id for turn in recent) if person.is_on_record else ()
+            recalled = tuple(turn.id for turn in recent)
             answer = Answer(" ".join(drafts), " ".join(said), emotion.label, recalled, self._now())
             await counsels.answer(person.user_id, turn.id, answer)
 
-    async def _draft(
-        self, message: Message, character: Character, emotion: Emotion, recent: Sequence[Turn]
-    ) -> AsyncIterator[str]:
-        """Yield gated sentences until the reply is whole or an emergency silences it."""
-        turns = tuple(replace(turn, text=shorten(turn.text)) for turn in recent)
-        situation = Situation(shorten(message.text), character, emotion, turns)
-        has_spoken = False
-        self._speaking.add(message.account)
-        try:
-            async for sentence in sentences(self._responder.draft(situation)):
-                if message.account not in self._speaking:
-                    return
-                has_spoken = True
-                yield gate(sentence)
-        finally:
-            self._speaking.discard(message.account)
-        if not has_spoken:
-            raise NoReply("the responder drafted nothing")
-
-    async def _recent(self, person: Person) -> Sequence[Turn]:
-        """The open counsel; for somebody who has just consented, also what they said before, off the record."""
-        recent = await self._off_record.recent(person.user_id, limit=TURNS_RECALLED)
-        if person.is_on_record:
-            recent = [*recent, *await self._counsels.recent(person.user_id, limit=TURNS_RECALLED)]
-        return recent[-TURNS_RECALLED:]
+    async def _before_the_yes(self, person: Person) -> Sequence[Turn]:
+        """What somebody who has just consented said off the record: thought about, and never stored."""
+        return await self._off_record.recent(person.user_id, limit=TURNS_RECALLED) if person.is_on_record else ()
 
     # Who it is, and what they allow.
 
@@ -241,6 +232,8 @@ class Counsellor:
         match command.verb:
             case Verb.TONE:
                 return await self._choose(command.argument, account, person)
+            case Verb.CONSENT if not self._asks_consent:
+                return Part(self._words["nothing_kept"], Kind.NOTICE)
             case Verb.CONSENT:
                 scopes = read_consent(command.argument)
                 if scopes is None:
@@ -256,7 +249,8 @@ class Counsellor:
     async def _choose(self, words: str, account: Account, person: Person) -> Part:
         chosen = find(self._characters, words)
         if chosen is None:
-            lines = [self._words["tone_list"], *(f"· {c.name}: {c.sample}" for c in self._characters.values())]
+            asked = self._words["tone_unknown" if words else "tone_list"]
+            lines = [asked, *(f"· {c.name}: {c.sample}" for c in self._characters.values())]
             return Part("\n".join(lines), Kind.NOTICE)
         if person.consent:
             await self._people.choose(person.user_id, chosen.id)
@@ -264,6 +258,11 @@ class Counsellor:
             stranger = self._off_record.stranger(account, character_id=chosen.id)
             stranger.person = replace(person, character_id=chosen.id)
         return Part(self._words["tone_chosen"].format(name=chosen.name, greeting=chosen.greeting), Kind.NOTICE)
+
+
+def _situation(message: Message, character: Character, emotion: Emotion, turns: Sequence[Turn]) -> Situation:
+    readable = tuple(replace(turn, text=shorten(turn.text)) for turn in turns)
+    return Situation(shorten(message.text), character, emotion, readable)
 
 
 def _in_background(work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -61,6 +61,11 @@ class OffTheRecord:
         stranger.last_seen = self._now()
         return stranger
 
+    def expect_no_answer(self, account: Account) -> None:
+        """Their next words answer something else than the consent question."""
+        if stranger := self._strangers.get(account):
+            stranger.is_answer_due = False
+
     def part(self, account: Account) -> None:
         """Forget a stranger who is one no longer. Their conversation stays until its hour is over."""
         self._strangers.pop(account, None)

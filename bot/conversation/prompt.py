@@ -38,7 +38,7 @@ def compose(
 
     remembered: list[ChatMessage] = []
     for turn in reversed(situation.recent):
-        if turn.answer is None:
+        if turn.answer is None or not turn.answer.draft:
             continue
         exchange = (ChatMessage("user", turn.text), ChatMessage("assistant", turn.answer.draft))
         left -= sum(count(message.content) for message in exchange)

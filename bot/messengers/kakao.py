@@ -198,8 +198,9 @@ def _skill_response(texts: Sequence[str], choices: Sequence[dict[str, object]]) 
 class _Reply:
     """An answer as it comes: the parts that its person has not been given yet."""
 
-    def __init__(self, *parts: Part, is_whole: bool = True) -> None:
+    def __init__(self, *parts: Part, is_whole: bool = True, to: Message | None = None) -> None:
         self.parts = list(parts)
+        self.to = to
         self.is_whole = is_whole
         self.settled = asyncio.Event()
         """Set when the answer is whole, or holds words of crisis that must not wait for the rest."""
@@ -293,6 +294,11 @@ class KakaoDoor:
         self.router = APIRouter()
         self.router.add_api_route("/kakao/skill", self._skill, methods=["POST"])
 
+    async def catch_up(self) -> None:
+        """Answer what was heard before the last stop. Kakao takes no word of its own accord: it waits for the next."""
+        for message in await self._conversation.unanswered(MESSENGER):
+            self._hold(message.account, [self._answer(message)])
+
     async def drain(self) -> None:
         """Let the answers under way reach their people, for no longer than a callback could take."""
         if self._tasks:
@@ -326,8 +332,7 @@ class KakaoDoor:
     async def _converse(self, message: Message, target: URL | None, received: float) -> Mapping[str, object]:
         replies = self._release(message.account)
         if clean(message.text).strip() != self._continue:
-            replies.append(_Reply(is_whole=False))
-            self._spawn(replies[-1].gather(self._conversation.respond(message)))
+            replies.append(self._answer(message))
         elif not replies:
             return self._fixed["nothing_left"]
 
@@ -335,6 +340,7 @@ class KakaoDoor:
             self._spawn(self._call_back(message, replies, target, received))
             return self._ack
         answer, _, left = self._compose(message, replies)
+        self._confirm(replies)
         self._hold(message.account, left)
         return answer
 
@@ -342,8 +348,10 @@ class KakaoDoor:
         await asyncio.sleep(self._ack_lead)
         await _settle(replies, until=received + self._callback_within)
         answer, told, left = self._compose(message, replies)
-        if not await _post(target, answer, message_id=message.id):
-            left = [_Reply(*told), *(reply for reply in replies if reply.parts or not reply.is_whole)]
+        if await _post(target, answer, message_id=message.id):
+            self._confirm(replies)
+        else:
+            left = [_Reply(*told, to=message), *(reply for reply in replies if reply.parts or not reply.is_whole)]
         self._hold(message.account, left)
 
     def _compose(
@@ -365,6 +373,16 @@ class KakaoDoor:
         if Kind.CRISIS in kinds:
             choices = []
         return _skill_response(texts or [self._slow if left else self._silence], choices), told, left
+
+    def _answer(self, message: Message) -> _Reply:
+        reply = _Reply(is_whole=False, to=message)
+        self._spawn(reply.gather(self._conversation.respond(message)))
+        return reply
+
+    def _confirm(self, replies: Sequence[_Reply]) -> None:
+        """What was told whole was delivered, as far as anybody can know: Kakao never says so."""
+        for message in [reply.to for reply in replies if reply.to and reply.is_whole]:
+            self._spawn(self._conversation.delivered(message))
 
     def _hold(self, account: Account, replies: Sequence[_Reply]) -> None:
         if replies:

@@ -1,4 +1,4 @@
-"""The way from `mentos chat` to a running `mentos serve`: one JSON line per message in, one per part out, on loopback.
+"""The way from `mentos chat` to a running `mentos serve`: a JSON line per message in, one per part out, then `{}`.
 
 The token lies in the data folder's lock file, readable by its owner alone.
 """
@@ -25,17 +25,24 @@ class Relay:
         self._token = token
         self._now = now
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> int:
         """Listen on a free loopback port and return it."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LONGEST_LINE)
         return int(self._server.sockets[0].getsockname()[1])
 
-    def close(self) -> None:
+    async def drain(self) -> None:
+        """Let nobody new in, and wait for the answers under way."""
         if self._server:
             self._server.close()
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             asked = json.loads(await reader.readline())
             if not hmac.compare_digest(str(asked["token"]).encode(), self._token.encode()):
@@ -43,6 +50,7 @@ class Relay:
             async for line in self._answers(asked):
                 writer.write(json.dumps(line).encode() + b"\n")
                 await writer.drain()
+            writer.write(b"{}\n")
         except (ValueError, KeyError, TypeError, ConnectionError):
             return  # not one of our terminals, or one that has gone
         finally:
@@ -103,11 +111,11 @@ class RelayedConversation:
         }
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=LONGEST_LINE)
-        except ConnectionError as error:
-            raise ServerGone("mentos serve no longer answers; start it again, or stop it to chat without it") from error
-        try:
-            writer.write(json.dumps(asked).encode() + b"\n")
-            while line := await reader.readline():
-                yield json.loads(line)
-        finally:
-            writer.close()
+            try:
+                writer.write(json.dumps(asked).encode() + b"\n")
+                while answer := json.loads(await reader.readline()):
+                    yield answer
+            finally:
+                writer.close()
+        except (OSError, ValueError) as error:  # a line that breaks off is the end of the server too
+            raise ServerGone("mentos serve no longer answers; start it again, then open this chat anew") from error

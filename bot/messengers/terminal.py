@@ -2,6 +2,8 @@
 
 import asyncio
 import getpass
+import locale
+import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,7 +19,12 @@ QUIT = {"/quit", "/exit", "/끝", "/나가기"}
 
 def account_here(*, is_guest: bool = False) -> Account:
     """The person of this login; a guest is somebody new each time."""
-    return Account(MESSENGER, uuid.uuid4().hex if is_guest else getpass.getuser(), is_guest)
+    if is_guest:
+        return Account(MESSENGER, uuid.uuid4().hex, is_guest)
+    try:
+        return Account(MESSENGER, getpass.getuser())
+    except (KeyError, OSError):  # a user that has no name here, as in a container
+        return Account(MESSENGER, str(os.getuid()))
 
 
 def chat(
@@ -29,6 +36,9 @@ def chat(
     now: Callable[[], datetime],
 ) -> None:
     """Talk until `/quit`, the end of input or Ctrl-C. Lines are edited by readline."""
+    locale.setlocale(locale.LC_CTYPE, "")
+    if locale.nl_langinfo(locale.CODESET) != "UTF-8":  # readline would take Hangul for key strokes
+        os.environ["LC_ALL"] = "C.UTF-8"
     import readline  # noqa: F401 - importing it is what gives `input` its line editing
 
     _say(f"\n{words['hint']}\n")
@@ -56,14 +66,17 @@ async def answer_pipe(
         message = Message(account, uuid.uuid4().hex, text, now())
         parts = [part.text async for part in conversation.respond(message)]
         print(" ".join(parts), file=out, flush=True)
+        await conversation.delivered(message)
 
 
 async def _catch_up(conversation: Conversation, account: Account, words: Mapping[str, str]) -> None:
     """Answer what was heard before Mentos stopped."""
-    for message in await conversation.unanswered(MESSENGER):
-        if message.account == account:
-            _say(words["catch_up"])
-            await _show(conversation, message)
+    mine = [message for message in await conversation.unanswered(MESSENGER) if message.account == account]
+    if mine:
+        _say(words["catch_up"])
+    for message in mine:
+        _say(f"{words['prompt']}{message.text}")
+        await _show(conversation, message)
 
 
 async def _show(conversation: Conversation, message: Message) -> None:

@@ -97,6 +97,10 @@ async def test_half_a_syllable_is_held_back_and_dropped_when_its_rest_never_come
         pytest.param(ChatServer(finish_reason=None, marks_end=False), id="cut off"),
         pytest.param(ChatServer(pieces=[b"data: {not json\n\n"]), id="not json"),
         pytest.param(ChatServer(pieces=[b'data: ["list"]\n\n']), id="not a chunk"),
+        pytest.param(
+            ChatServer(pieces=[b'data: {"choices":[{"delta":{"content":["a"]},"finish_reason":null}]}\n\n']),
+            id="content that is no text",
+        ),
         pytest.param(ChatServer(pieces=[b"data: " + b"x" * 3_000_000 + b"\n\n"]), id="a line without end"),
     ],
 )
@@ -105,9 +109,16 @@ async def test_every_failure_is_one_kind_of_failure(server: ChatServer) -> None:
         await ask(server)
 
 
-async def test_an_error_inside_a_good_status_is_told_without_what_it_quotes() -> None:
-    error = 'data: {"error":{"message":"Input validation error: `inputs` 나의 비밀","http_status_code":422}}\n\n'
-    with pytest.raises(NoReply, match="Input validation error") as raised:
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Input validation error: `inputs` 나의 비밀", "Input validation error"),
+        ("Too long, got 나의 비밀 as prompt", "the server reports an error"),
+    ],
+)
+async def test_an_error_inside_a_good_status_is_told_without_what_it_quotes(message: str, told: str) -> None:
+    error = f'data: {{"error":{{"message":"{message}","http_status_code":422}}}}\n\n'
+    with pytest.raises(NoReply, match=told) as raised:
         await ask(ChatServer(pieces=[error.encode()]))
     assert "비밀" not in str(raised.value)
 

@@ -58,6 +58,7 @@ class Room:
             stylist=MarkingStylist(),
             characters=CHARACTERS,
             words=strings("ko")["core"],
+            language="ko",
             now=self.clock,
             asks_consent=asks_consent,
         )
@@ -260,6 +261,20 @@ class TestConsent:
         assert isinstance(room.responder, SayingResponder)
         assert [turn.text for turn in room.responder.asked[-1].recent] == ["비밀이에요"]
 
+    async def test_what_was_said_before_the_yes_is_not_among_the_recalled_rows(self) -> None:
+        room = Room()
+        await room.say("비밀이에요")
+        await room.say("네")
+        await room.say("시험 때문에요")
+        person = room.people.people[HANEUL]
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert turn.answer.recalled == ()
+
+    async def test_where_nothing_is_kept_no_consent_is_promised(self) -> None:
+        [part] = await Room(asks_consent=False).say("/동의 네")
+        assert "남기지 않아요" in part.text
+
     async def test_a_no_keeps_the_conversation_off_the_record(self) -> None:
         room = Room()
         await room.say("잠이 안 와요")
@@ -335,11 +350,37 @@ class TestEmergency:
     async def test_words_in_danger_are_help_even_as_a_command(self) -> None:
         assert kinds(await Room().say(f"/말투 {IN_DANGER}")) == [Kind.CRISIS]
 
-    async def test_a_redelivery_is_helped_once(self) -> None:
+    async def test_a_redelivery_is_helped_again_and_stored_once(self) -> None:
         room = Room()
-        await room.introduce(Scope.STORAGE)
+        person = await room.introduce(Scope.STORAGE)
         assert kinds(await room.say(IN_DANGER, id_="9")) == [Kind.CRISIS]
-        assert await room.say(IN_DANGER, id_="9") == []
+        assert kinds(await room.say(IN_DANGER, id_="9")) == [Kind.CRISIS]
+        await room.counsellor.drain()
+        assert len(await room.stored.recent(person.user_id, limit=9)) == 1
+
+    async def test_a_yes_to_its_question_is_no_consent(self) -> None:
+        room = Room()
+        assert kinds(await room.say("요즘 힘들어요"))[-1] is Kind.CONSENT
+        await room.say(IN_DANGER)
+        await room.say("네")
+        assert room.people.consents == []
+
+    async def test_what_waits_its_turn_is_silenced_too_and_nothing_is_asked(self) -> None:
+        thinking, go_on = asyncio.Event(), asyncio.Event()
+
+        class Slow:
+            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+                thinking.set()
+                await go_on.wait()
+                yield "늦은 답이에요."
+
+        room = Room(Slow())
+        first, second = asyncio.create_task(room.say("하나")), asyncio.create_task(room.say("둘"))
+        await thinking.wait()
+        await room.say(IN_DANGER)
+        go_on.set()
+        assert await first == []
+        assert await second == []
 
     async def test_the_confirmation_waits_for_the_turn_to_be_stored(self) -> None:
         room = Room()

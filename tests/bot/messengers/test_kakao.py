@@ -51,6 +51,8 @@ class FakeConversation:
     def __init__(self, *scripts: Sequence[Part | asyncio.Event | Exception]) -> None:
         self._scripts = list(scripts)
         self.heard: list[Message] = []
+        self.confirmed: list[Message] = []
+        self.left_over: list[Message] = []
 
     async def respond(self, message: Message) -> AsyncIterator[Part]:
         self.heard.append(message)
@@ -63,10 +65,10 @@ class FakeConversation:
                 yield step
 
     async def delivered(self, message: Message) -> None:
-        raise AssertionError("Kakao never confirms a delivery")
+        self.confirmed.append(message)
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
-        return []
+        return self.left_over
 
 
 class Clock:
@@ -1012,3 +1014,38 @@ def test_the_checker_accepts_what_kakao_shows(answer: object) -> None:
 def test_the_checker_rejects_what_kakao_refuses(answer: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         validate(answer)
+
+
+async def test_what_was_told_whole_is_confirmed_and_what_was_not_is_not(callback: Callback) -> None:
+    callback.status = 502
+    never = asyncio.Event()
+    conversation = FakeConversation([Part("첫 대답이에요.")], [never, Part("늦은 대답이에요.")], [Part("셋째예요.")])
+    door = a_door(conversation, answer_within=SOON)
+
+    async with in_process(door) as client:
+        await ask(client, a_call("첫 말"))
+        await door.drain()
+        after_the_first = [message.text for message in conversation.confirmed]
+        await ask(client, a_call("둘째 말", callbackUrl=callback.url))
+        never.set()
+        await door.drain()
+        after_the_lost_one = [message.text for message in conversation.confirmed]
+        await ask(client, a_call("셋째 말"))
+        await door.drain()
+
+    assert after_the_first == after_the_lost_one == ["첫 말"]
+    assert {message.text for message in conversation.confirmed} == {"첫 말", "둘째 말", "셋째 말"}
+
+
+async def test_what_was_heard_before_the_last_stop_is_answered_with_the_next_message() -> None:
+    conversation = FakeConversation([Part("밀린 대답이에요.")], [Part("새 대답이에요.")])
+    conversation.left_over = [Message(Account("kakao", "b0:u1"), "old", "밀린 말", Clock()())]
+    door = a_door(conversation)
+
+    async with in_process(door) as client:
+        await door.catch_up()
+        answer = await ask(client, a_call("새 말") | {"bot": {"id": "b0"}})
+        await door.drain()
+
+    assert texts(answer) == ["밀린 대답이에요. 새 대답이에요."]
+    assert "old" in {message.id for message in conversation.confirmed}
