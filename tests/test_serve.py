@@ -217,6 +217,7 @@ async def ask(relay: dict[str, str], **asked: str) -> list[dict[str, str]]:
     writer.write(json.dumps({**asked, "is_guest": False}).encode() + b"\n")
     lines = (await reader.read()).splitlines()
     writer.close()
+    assert lines.pop() == b"{}"
     return [json.loads(line) for line in lines]
 
 

@@ -10,7 +10,15 @@ from sqlalchemy import select
 
 from bot.conversation.model import UserId
 from storage.database import open_database
-from storage.keys import KeyStore, NoKey, WrongMasterKey, create_master_key, parse_master_key, read_master_key
+from storage.keys import (
+    BadMasterKey,
+    KeyStore,
+    NoKey,
+    WrongMasterKey,
+    create_master_key,
+    parse_master_key,
+    read_master_key,
+)
 from storage.tables import data_key
 from tests.storage.conftest import Place, Storage, opened
 from tests.storage.examples import FRIEND, JUN, MASTER_KEY, MINA, yes
@@ -142,7 +150,7 @@ def test_a_master_key_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_a_missing_master_key_is_missed(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(BadMasterKey):
         read_master_key(tmp_path / "master.key")
 
 
@@ -163,7 +171,7 @@ def test_a_file_that_is_no_master_key_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     path.write_bytes(b"\xff" * 32)
 
-    with pytest.raises(ValueError, match="holds no master key"):
+    with pytest.raises(ValueError, match="holds no readable master key"):
         read_master_key(path)
 
 
