@@ -19,6 +19,7 @@ from bot.conversation.model import Character, CharacterId, Kind, Mendable, Messa
 from bot.conversation.off_record import OffTheRecord
 from bot.conversation.ports import Conversation, People, Responder
 from bot.resources import strings
+from bot.safety.assess import assess
 from bot.safety.replies import unable
 from bot.settings import Settings
 from storage.counsels import SqlCounsels, SqlPeople
@@ -105,7 +106,8 @@ class Apologising:
                 # only what says how to mend it is fit for a log: other errors may quote the person
                 said = str(error) if isinstance(error, Mendable) else f"in {_where(error)}"
                 log.error("no reply on %s: %s, %s", message.account.messenger, kind, said)  # noqa: TRY400
-                yield Part(unable(message.text, self._language), Kind.NOTICE)
+                is_urgent = assess(message.text).is_urgent
+                yield Part(unable(message.text, self._language), Kind.CRISIS if is_urgent else Kind.NOTICE)
 
     async def delivered(self, message: Message) -> None:
         try:

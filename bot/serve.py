@@ -82,7 +82,7 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
             say(line)
         bound_host, bound_port = listening.getsockname()[:2]
         shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-        if bound_port != port:
+        if port and bound_port != port:
             say(words["port_taken"].format(port=port, free=bound_port))
         say(words["kakao_on"] if settings.kakao.secret else words["kakao_off"].format(secret=kakao_secret))
         say(words["discord_on"] if settings.discord.token else words["discord_off"])
