@@ -147,13 +147,51 @@ def test_the_shipped_weights_are_small() -> None:
     assert SHIPPED.stat().st_size < 8_000_000
 
 
+@pytest.mark.parametrize(
+    ("text", "side"),
+    [
+        ("오늘 회사에서 팀장님한테 엄청 깨졌어요", "low"),
+        ("오늘 상사한테 혼났어요", "low"),
+        ("친구한테 손절당했어요", "low"),
+        ("엄마가 편찮으세요", "low"),
+        ("시험 떨어졌어요", "low"),
+        ("시험 붙었어요!", "good"),
+    ],
+)
+def test_what_happened_tells_good_from_bad_and_not_how_the_sentence_ends(
+    emotion: EmbeddedEmotion, text: str, side: str
+) -> None:
+    assert polarity(top(emotion, text)) == side
+
+
 def test_messages_that_nobody_trained_on_are_read_as_well_as_the_model_card_says(emotion: EmbeddedEmotion) -> None:
-    lines = Path(__file__).with_name("emotion_unseen.tsv").read_text("utf-8").splitlines()
-    unseen = [line.split("\t") for line in lines]
+    unseen = lines("emotion_unseen.tsv")
     rankings = emotion.read([text for _, text in unseen])
     right = [ranking.scores[0][0] == label for (label, _), ranking in zip(unseen, rankings, strict=True)]
     named = [hit for hit, ranking in zip(right, rankings, strict=True) if ranking.is_confident]
 
-    assert sum(right) >= 0.75 * len(right)
-    assert sum(named) >= 0.88 * len(named)
-    assert len(named) >= 0.5 * len(right)
+    assert sum(right) >= 0.73 * len(right)
+    assert sum(named) >= 0.92 * len(named)
+    assert len(named) >= 0.3 * len(right)
+
+
+def test_short_events_that_nobody_trained_on_are_seldom_read_as_their_opposite(emotion: EmbeddedEmotion) -> None:
+    events = lines("emotion_events_unseen.tsv")
+    rankings = emotion.read([text for _, text in events])
+    read = [(polarity(label), polarity(r.scores[0][0])) for (label, _), r in zip(events, rankings, strict=True)]
+    named = [sides for sides, ranking in zip(read, rankings, strict=True) if ranking.is_confident]
+
+    assert sum(truth == guess for truth, guess in read) >= 0.87 * len(read)
+    assert sum(set(sides) == {"good", "low"} for sides in named) <= 0.02 * len(read)
+    assert len(named) >= 0.4 * len(read)
+
+
+def lines(name: str) -> list[tuple[str, str]]:
+    rows = Path(__file__).with_name(name).read_text("utf-8").splitlines()
+    return [(label, text) for label, _, text in (row.partition("\t") for row in rows)]
+
+
+def polarity(label: str) -> str:
+    if label == "일상적인":
+        return "everyday"
+    return "good" if label in LABELS[:5] else "low"
