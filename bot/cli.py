@@ -100,6 +100,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it warns of every notice that MySQL sends along
     try:
         app()
     except Mendable as error:

@@ -1,12 +1,14 @@
 """What holds when a part fails under a running Mentos."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from bot.app import Apologising
-from bot.conversation.model import Kind, Mendable, Message, Part
+from bot.app import Apologising, now
+from bot.conversation.model import Account, Kind, Mendable, Message, Part
+from bot.messengers.relay import RelayedConversation
 from tests.fakes import message
 
 
@@ -67,3 +69,27 @@ async def test_a_confirmation_that_cannot_be_stored_ends_nothing(caplog: pytest.
     await conversation.delivered(message("안녕"))
     assert await conversation.unanswered("discord") == ()
     assert caplog.text.count("start it") == 2
+
+
+async def test_a_terminal_whose_server_is_gone_still_gives_help(unused_tcp_port: int) -> None:
+    account = Account("terminal", "haneul")
+    relayed = RelayedConversation(port=unused_tcp_port, token="token", account=account, now=now)
+    conversation = Apologising(relayed, language="ko")
+    [helped] = [part async for part in conversation.respond(message("나 죽고 싶어", account=account))]
+    assert helped.kind is Kind.CRISIS
+    assert "109" in helped.text
+    await conversation.delivered(message("안녕", account=account))
+
+
+async def test_an_answer_that_breaks_off_is_no_whole_answer() -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write('{"kind": "said", "text": "첫 문장이에요."}\n{"kind": "sa'.encode())
+        writer.close()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        relayed = RelayedConversation(port=port, token="token", account=Account("terminal", "haneul"), now=now)
+        parts = [part async for part in Apologising(relayed, language="ko").respond(message("안녕"))]
+    assert [part.kind for part in parts] == [Kind.SAID, Kind.NOTICE]
