@@ -54,9 +54,9 @@ def test_the_bank_is_large_enough_not_to_run_dry(bank: Bank, sentences: list[str
 
     assert len(set(sentences)) >= 350
     assert len(asked) >= 80
-    assert len(bank.neutral) >= 20
+    assert sum(map(len, bank.neutral)) >= 20
     assert set(bank.validations) == set(EmotionLabel)
-    assert min(map(len, bank.validations.values())) >= 10
+    assert min(map(len, bank.validations.values())) >= 5
 
 
 def test_every_entry_is_one_sentence_in_polite_speech_that_the_rules_can_restyle(sentences: list[str]) -> None:
@@ -84,12 +84,15 @@ def test_lines_for_an_unread_emotion_name_none(bank: Bank) -> None:
     asked = [*bank.questions[Stage.EXPLORE], *bank.questions[Mood.PLAIN], *bank.questions["afresh"]]
     asked += [line for topic in bank.topics for line in topic.questions[Stage.EXPLORE]]
 
-    assert [line for line in (*bank.neutral, *remarks, *asked) if EMOTIONS.search(line)] == []
+    assert [line for line in (*itertools.chain(*bank.neutral), *remarks, *asked) if EMOTIONS.search(line)] == []
 
 
 def test_questions_ask_and_validations_do_not(bank: Bank) -> None:
     asked = itertools.chain.from_iterable(bank.questions.values())
-    told = (*bank.neutral, *itertools.chain.from_iterable(bank.validations.values()))
+    told = (
+        *itertools.chain(*bank.neutral, *bank.untold.values()),
+        *itertools.chain.from_iterable(bank.validations.values()),
+    )
 
     assert all(line.endswith("?") for line in asked)
     assert all(line.endswith(".") for line in told)
