@@ -1,7 +1,7 @@
 """The written sentences of the scripted counsellor, and when each may be said."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -97,7 +97,8 @@ class Bank:
 
     def __init__(self) -> None:
         validations = {name: tuple(lines) for name, lines in _read("validations").items()}
-        self.neutral = validations.pop("NEUTRAL")
+        self.neutral = (validations.pop("NEUTRAL"), validations.pop("LISTENING"))
+        self.untold = {Mood.GLAD: validations.pop("GLAD"), Mood.LOW: validations.pop("LOW")}
         self.validations = {EmotionLabel[name]: lines for name, lines in validations.items()}
         questions = _read("questions")
         self.questions = {kind: tuple(lines) for kind, lines in questions.items() if kind in _POOLS}
@@ -108,20 +109,42 @@ class Bank:
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
         self._sounds_glad = re.compile(questions["sounds_glad"])
+        self._of_others = re.compile(questions["of_others"])
 
     def mood(self, text: str, emotion: Emotion) -> Mood:
-        """Return the side of a confident emotion, unless the person's own words speak against it."""
-        if not emotion.is_confident:
-            return Mood.UNKNOWN
-        side = Mood.GLAD if emotion.label in GLAD else Mood.LOW
-        if emotion.label is EmotionLabel.EVERYDAY:
-            side = Mood.PLAIN
-        low, glad = bool(self._sounds_low.search(text)), bool(self._sounds_glad.search(text))
-        contradicted = (side is not Mood.LOW and low and not glad) or (side is Mood.LOW and glad and not low)
-        return Mood.UNKNOWN if contradicted else side
+        """Return the side of the person's own words, and only without such words that of a sure reading.
+
+        Joy is never taken from a reading alone: to share it with somebody in distress hurts more than not to share it.
+        """
+        told, read = self.told(text), _side(emotion) if emotion.is_confident else Mood.UNKNOWN
+        if told is Mood.GLAD:
+            return Mood.UNKNOWN if read is Mood.LOW else told
+        return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
+
+    def told(self, text: str) -> Mood:
+        """Return the side of the last word that has one: a quarrel that was made up is good news."""
+        low, glad = _last(self._sounds_low, text), _last(self._sounds_glad, text)
+        if low > glad:
+            return Mood.LOW
+        return Mood.GLAD if glad > low and not self._of_others.search(text) else Mood.UNKNOWN
+
+    def named(self, mood: Mood, emotion: Emotion) -> Sequence[str]:
+        """Return what validates a mood: words for the emotion that was surely read, unless it is of another side."""
+        is_read = emotion.is_confident and _side(emotion) is mood
+        return self.validations[emotion.label] if is_read else self.untold.get(mood, ())
 
     def topic(self, text: str) -> Topic | None:
         return next((topic for topic in self.topics if topic.words.search(text)), None)
+
+
+def _side(emotion: Emotion) -> Mood:
+    if emotion.label is EmotionLabel.EVERYDAY:
+        return Mood.PLAIN
+    return Mood.GLAD if emotion.label in GLAD else Mood.LOW
+
+
+def _last(words: re.Pattern[str], text: str) -> int:
+    return max((match.start() for match in words.finditer(text)), default=-1)
 
 
 def _read(name: str) -> Mapping[str, Any]:

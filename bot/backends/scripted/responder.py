@@ -9,7 +9,8 @@ from bot.backends.scripted.reflection import Join, Morpheme, Reflector
 from bot.conversation.model import EmotionLabel, Situation, Turn
 
 _REMEMBERED = 20
-_CARRIED = 5
+_CARRIED = 8
+_STILL_GLAD = 5
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 
 
@@ -33,6 +34,8 @@ class ScriptedCounsellor:
         """Return the two or three sentences of a reply, at most one of them a question."""
         text = situation.text.strip().lower()
         mood = self._bank.mood(text, situation.emotion)
+        if self._bank.told(text) is Mood.UNKNOWN and self._is_still_glad(situation):
+            mood = Mood.PLAIN  # good news is not asked after as a problem is
         last = _said(situation.recent[-1:])
         was_asked = bool(last) and last[-1].endswith("?")
         reply = _Reply(situation)
@@ -46,7 +49,7 @@ class ScriptedCounsellor:
         if skill is not None and reply.is_new(*skill.steps):
             return skill.steps
         asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not was_asked)
-        reply.add(occasion.says, self._bank.neutral)
+        reply.add(occasion.says, *self._bank.neutral)
         if not asks:
             reply.add(
                 occasion.then,
@@ -61,6 +64,10 @@ class ScriptedCounsellor:
             reply.add(pool, *self._questions(situation, mood=mood, noun=None, reply=reply))
         return reply.sentences
 
+    def _is_still_glad(self, situation: Situation) -> bool:
+        sides = (self._bank.told(turn.text) for turn in reversed(situation.recent[-_STILL_GLAD:]))
+        return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
+
     def _accepted(self, occasion: Occasion, last: Sequence[str]) -> Skill | None:
         """Return the exercise that our last question offered and the person said yes to."""
         if occasion.name != "yes" or not last:
@@ -70,24 +77,21 @@ class ScriptedCounsellor:
     def _listen(self, situation: Situation, *, mood: Mood, reply: "_Reply") -> None:
         """Reflect or validate, perhaps add a remark, and ask."""
         morphemes = self._analyse(situation.text)
-        noun = self._reflector.noun(morphemes)
         topic = self._topic(situation)
         is_hard = mood in {Mood.LOW, Mood.UNKNOWN}
         reflection = self._reflector.reflect(situation.text, morphemes, with_events=is_hard)
-        named = self._bank.validations[situation.emotion.label] if mood is not Mood.UNKNOWN else ()
+        named = self._bank.named(mood, situation.emotion)
+        if topic is not None and topic.lasts and is_hard and situation.emotion.label is not EmotionLabel.SAD:
+            named = (*topic.says, *self._bank.untold[Mood.LOW])  # anger or worry may be read, grief is talked about
 
         if reflection is not None and reply.is_new(reflection.sentence):
             reply.add([reflection.sentence])
             reply.add([line for line in named if not reflection.is_said_by(line)])
-        elif mood is Mood.UNKNOWN:
-            opens = [line.format(noun=noun) for line in self._bank.reflection["echo_opens"]] if noun else []
-            reply.add(opens, self._bank.neutral)
-            noun = None
         else:
-            reply.add(named, self._bank.neutral)
+            reply.add(named, *self._bank.neutral)
             if mood is Mood.LOW and topic is not None and topic is self._bank.topic(situation.text) and reply.draw(2):
                 reply.add(topic.says)
-        reply.add(*self._questions(situation, mood=mood, noun=noun, reply=reply))
+        reply.add(*self._questions(situation, mood=mood, noun=self._reflector.noun(morphemes), reply=reply))
 
     def _questions(
         self, situation: Situation, *, mood: Mood, noun: str | None, reply: "_Reply"
@@ -111,13 +115,14 @@ class ScriptedCounsellor:
             fitting += [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
         if topic is not None and topic.lasts:
             return [fitting, unknown(topic.questions[Stage.EXPLORE] + topic.questions[Stage.COMFORT]), *general[::-1]]
-        return [fitting if reply.draw(2) else [], unknown(self._bank.questions[stage]), *general]
+        return [fitting, unknown(self._bank.questions[stage]), *general]
 
     def _topic(self, situation: Situation) -> Topic | None:
-        """Return what these words are about, or a loss told a moment ago: grief does not change the subject."""
-        own = self._bank.topic(situation.text)
-        earlier = (self._bank.topic(turn.text) for turn in reversed(situation.recent[-_CARRIED:]))
-        return next((topic for topic in (own, *earlier) if topic is not None and topic.lasts), own)
+        """Return what these words or the last ones are about, or a loss told before: grief keeps to its subject."""
+        told = [situation.text, *(turn.text for turn in reversed(situation.recent[-_CARRIED:]))]
+        topics = [self._bank.topic(text) for text in told]
+        lasting = (topic for topic in topics if topic is not None and topic.lasts)
+        return next(lasting, topics[0] or next(iter(topics[1:]), None))
 
 
 class _Reply:

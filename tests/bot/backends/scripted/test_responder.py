@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import resources
+from bot.backends.scripted.bank import GLAD, Bank, Mood
 from bot.backends.scripted.responder import ScriptedCounsellor
 from bot.conversation.model import (
     Answer,
@@ -196,7 +197,7 @@ def test_words_that_only_look_like_it_are_listened_to(counsellor: ScriptedCounse
 
 
 def test_a_short_answer_to_its_question_is_taken_in_and_nothing_else_is_asked(counsellor: ScriptedCounsellor) -> None:
-    asked = answered("팀장님이 싫어요", "그러셨군요. 같이 일하는 사람들과는 어떻게 지내세요?")
+    asked = answered("팀장님이 싫어요", "그러셨군요. 그 자리에서는 어떻게 하셨어요?")
 
     for text in ("응", "아니요", "몰라요", "두 달 됐어요"):
         assert "?" not in said(counsellor, text, UNREAD, [asked])
@@ -223,9 +224,81 @@ def test_an_emotion_that_the_words_contradict_is_not_named(counsellor: ScriptedC
     assert not set(sentences(reply)) & set(resources.toml("scripted/validations.toml")["JOYFUL"])
 
 
+@pytest.mark.parametrize("label", [*GLAD, EmotionLabel.EVERYDAY])
+@pytest.mark.parametrize(
+    ("text", "mood"),
+    [
+        ("오늘 회사에서 팀장님한테 엄청 깨졌어요", Mood.LOW),
+        ("남자친구한테 차였어요", Mood.LOW),
+        ("결국 회사에서 잘렸어요", Mood.LOW),
+        ("할머니가 많이 편찮으세요", Mood.LOW),
+        ("아버지가 작년에 돌아가셨어요", Mood.LOW),
+        ("중학교 때 왕따를 당했어요", Mood.LOW),
+        ("전세 사기를 당했어요", Mood.LOW),
+        ("월급이 두 달째 밀렸어요", Mood.LOW),
+        ("합격했다고 좋아했는데 서류가 잘못돼서 떨어졌어요", Mood.LOW),
+        ("사랑하는 사람을 잃었어요", Mood.LOW),
+        ("학부모가 밤에 전화해서 따졌어요", Mood.LOW),
+        ("회사에 문제가 생겼어요", Mood.UNKNOWN),
+        ("예전에는 사이가 좋았는데", Mood.UNKNOWN),
+        ("보상 받기로 한 돈이 안 들어와요", Mood.LOW),
+        ("수학이 5등급 나왔어요", Mood.UNKNOWN),
+        ("밥그릇을 아직 못 치우겠어요", Mood.UNKNOWN),
+        ("하나도 안 기뻐요", Mood.UNKNOWN),
+        ("별로 재밌지 않았어요", Mood.UNKNOWN),
+        ("친구들은 벌써 놀러 다녀요", Mood.UNKNOWN),
+        ("동기들은 다 승진했어요", Mood.UNKNOWN),
+        ("칭찬받고 싶어요", Mood.UNKNOWN),
+    ],
+)
+def test_joy_is_never_shared_on_a_reading_alone(
+    counsellor: ScriptedCounsellor, text: str, mood: Mood, label: EmotionLabel
+) -> None:
+    validations = resources.toml("scripted/validations.toml")
+    joys = {
+        line for name in ("GLAD", "HAPPY", "GRATEFUL", "EXPECTANT", "LOVING", "JOYFUL") for line in validations[name]
+    }
+    questions = resources.toml("scripted/questions.toml")
+    lightly = {
+        *joys,
+        *questions["expectant"],
+        *(set(questions["glad"]) - set(questions["explore"] + questions["plain"])),
+    }
+
+    read = Bank().mood(text, read_as(label))
+
+    assert read is mood or (read is Mood.PLAIN and label is EmotionLabel.EVERYDAY and mood is Mood.UNKNOWN)
+    assert not lightly & set(counsellor.sentences(situation(text, read_as(label))))
+
+
+@pytest.mark.parametrize("emotion", [UNREAD, read_as(EmotionLabel.EVERYDAY), read_as(EmotionLabel.HAPPY)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "저 최종 합격했어요!!",
+        "싸웠던 친구랑 화해했어요",
+        "부장님이 칭찬해 주셨어요",
+        "내일부터 여행 가요",
+        "엄마가 다 나았대요",
+        "여자친구 생겼어요",
+    ],
+)
+def test_good_news_in_a_person_s_own_words_is_shared_however_it_is_read(text: str, emotion: Emotion) -> None:
+    assert Bank().mood(text, emotion) is Mood.GLAD
+
+
+def test_after_good_news_what_follows_is_not_asked_about_like_a_problem(counsellor: ScriptedCounsellor) -> None:
+    told = answered("저 최종 합격했어요!!", "정말 축하드려요. 지금 기분은 어떠세요?")
+    reply = counsellor.sentences(situation("엄마한테 전화하니까 우시더라고요", UNREAD, [told]))
+
+    assert reply[-1] in resources.toml("scripted/questions.toml")["plain"]
+
+
 def test_joy_is_shared_and_not_questioned_like_a_problem(counsellor: ScriptedCounsellor) -> None:
     table = resources.toml("scripted/questions.toml")
-    reply = counsellor.sentences(situation("오늘 친구들이랑 놀이공원 다녀왔어", read_as(EmotionLabel.JOYFUL)))
+    reply = counsellor.sentences(
+        situation("오늘 친구들이랑 놀이공원 다녀왔는데 진짜 재밌었어", read_as(EmotionLabel.JOYFUL))
+    )
 
     assert reply[0] in resources.toml("scripted/validations.toml")["JOYFUL"]
     assert reply[-1] in table["glad"]
