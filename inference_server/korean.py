@@ -3,6 +3,7 @@
 import functools
 import re
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kiwipiepy import Kiwi  # type: ignore[import-untyped]
@@ -39,6 +40,7 @@ def _build() -> Kiwi:
     return built
 
 
-def morphemes(text: str) -> list[Morpheme]:
+@functools.lru_cache(maxsize=4)  # the emotion and the script read the same message, one after the other
+def morphemes(text: str) -> Sequence[Morpheme]:
     """Return the morphemes of a text in order. Lone surrogates, which Kiwi cannot take, are read as U+FFFD."""
-    return [Morpheme(t.form, t.tag, t.start, t.end) for t in kiwi().tokenize(_SURROGATE.sub("\ufffd", text))]
+    return tuple(Morpheme(t.form, t.tag, t.start, t.end) for t in kiwi().tokenize(_SURROGATE.sub("\ufffd", text)))

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from bot.conversation.characters import find
 from bot.conversation.commands import Command, Verb, parse, read_consent
 from bot.conversation.model import (
+    READ_AT_MOST,
     Account,
     Answer,
     Character,
@@ -261,7 +262,9 @@ class Counsellor:
 
 
 def _situation(message: Message, character: Character, emotion: Emotion, turns: Sequence[Turn]) -> Situation:
-    readable = tuple(replace(turn, text=shorten(turn.text)) for turn in turns)
+    readable = tuple(
+        turn if len(turn.text) <= READ_AT_MOST else replace(turn, text=shorten(turn.text)) for turn in turns
+    )
     return Situation(shorten(message.text), character, emotion, readable)
 
 
