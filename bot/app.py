@@ -105,7 +105,7 @@ class Apologising:
                 APOLOGIES.labels(kind).inc()
                 # only what says how to mend it is fit for a log: other errors may quote the person
                 said = str(error) if isinstance(error, Mendable) else f"in {_where(error)}"
-                log.error("no reply on %s: %s, %s", message.account.messenger, kind, said)  # noqa: TRY400
+                log.error("no reply on %s: %s, %s", message.account.messenger, kind, said)
                 is_urgent = assess(message.text).is_urgent
                 yield Part(unable(message.text, self._language), Kind.CRISIS if is_urgent else Kind.NOTICE)
 
@@ -113,13 +113,13 @@ class Apologising:
         try:
             await self._conversation.delivered(message)
         except Mendable as error:  # it will be found again, and answered with the same words
-            log.error("message %s stays unconfirmed: %s", message.id, error)  # noqa: TRY400
+            log.error("message %s stays unconfirmed: %s", message.id, error)
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         try:
             return await self._conversation.unanswered(messenger)
         except Mendable as error:
-            log.error("what is unanswered on %s is not known: %s", messenger, error)  # noqa: TRY400
+            log.error("what is unanswered on %s is not known: %s", messenger, error)
             return ()
 
 

@@ -325,7 +325,7 @@ class SqlCounsels:
             except NoKey:  # being erased: nobody waits for this answer
                 continue
             except Unreadable:
-                log.error("message %s on %s cannot be read any more", row.message_id, messenger)  # noqa: TRY400
+                log.error("message %s on %s cannot be read any more", row.message_id, messenger)
                 continue
             messages.append(
                 Message(Account(messenger, row.address, is_guest=row.is_guest), row.message_id, text, row.dt_dialog)
