@@ -267,5 +267,5 @@ def test_a_hundred_thousand_repeated_characters_are_read(alphabet: str) -> None:
     "words", ["죽 고 싶 살 기 자 해", "죽고 자살 자해 살기 게임에서 옥상 유서 약 친구가", "ㅈ ㅜ ㄱ ㅗ ㅅ ㅣ"]
 )
 def test_a_crisis_at_the_end_of_a_hundred_thousand_characters_of_noise_is_found(words: str) -> None:
-    noise = random.Random(5).choices(words.split(), k=LONG // 2)  # noqa: S311
+    noise = random.Random(5).choices(words.split(), k=LONG // 2)
     assert assess("".join(noise)[: LONG - 1000] + ". 나 오늘 죽으려고 유서 썼어").tier == 3
