@@ -1,5 +1,6 @@
 """Where needs and fulfilments meet: the only room that knows both."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,14 +11,15 @@ import aiohttp
 from prometheus_client import Counter, Histogram
 
 from bot.backends.consent import AssumedConsent, Nobody
-from bot.backends.embedded import load_emotions, load_scripted, load_stylist
-from bot.backends.resilience import Deadline, Fallback
+from bot.backends.embedded import load_embedder, load_emotions, load_scripted, load_stylist
+from bot.backends.resilience import Amnesia, Deadline, Fallback, Forgetful
 from bot.backends.tgi import TGI
 from bot.conversation.characters import load
 from bot.conversation.counsellor import Counsellor
 from bot.conversation.model import Character, CharacterId, Kind, Mendable, Message, Part, Scope
 from bot.conversation.off_record import OffTheRecord
-from bot.conversation.ports import Conversation, People, Responder
+from bot.conversation.ports import Conversation, Journal, Memories, People, Responder
+from bot.journal.pages import Pages
 from bot.resources import strings
 from bot.safety.assess import assess
 from bot.safety.replies import unable
@@ -25,14 +27,18 @@ from bot.settings import Settings
 from storage.counsels import SqlCounsels, SqlPeople
 from storage.database import Database, DatabaseUnreachable, open_database
 from storage.keys import KeyStore, create_master_key, parse_master_key, read_master_key
+from storage.memories import SqlMemories
 from storage.schema import migrate
+from storage.vectors import Vectors, VectorsUnreachable
 
 log = logging.getLogger(__name__)
 
 MESSAGES = Counter("mentos_messages", "Messages heard", ["messenger"])
 PARTS = Counter("mentos_reply_parts", "Parts of replies, by kind", ["kind"])
 APOLOGIES = Counter("mentos_apologies", "Replies that failed and became an apology", ["error"])
+FORGOTTEN = Counter("mentos_recalls_failed", "Replies without memories because these could not be searched")
 FALLBACKS = Counter("mentos_fallbacks", "Replies of the script because the language model failed")
+REACH_S = 2
 SECONDS = Histogram("mentos_reply_seconds", "From a message heard to the last part of its reply", ["messenger"])
 
 
@@ -44,8 +50,12 @@ class Storage:
     keys_at: Database
     people: SqlPeople
     counsels: SqlCounsels
+    memories: SqlMemories
+    vectors: Vectors
     master_key: str
     """Where the master key came from, for people."""
+    is_relearning: bool
+    """Whether the vectors were lost, and are made again from the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class Mentos:
 
     settings: Settings
     conversation: Conversation
+    journal: Journal
     characters: Mapping[CharacterId, Character]
     words: Mapping[str, Mapping[str, str]]
     storage: Storage | None
@@ -67,6 +78,7 @@ class Mentos:
         return {
             "database": await _reach(self.storage.rows),
             "keys": await _reach(self.storage.keys_at),
+            "memory": await _reach_vectors(self.storage.vectors),
             **self.failed,
         }
 
@@ -79,7 +91,23 @@ class Mentos:
         await self.storage.counsels.expire(
             guests_before=now() - timedelta(hours=retention.guest_hours),
             turns_before=now() - timedelta(days=retention.turn_days) if retention.turn_days else None,
+            at=now(),
         )
+
+    async def remember(self) -> None:
+        """Work off what the outbox holds, a part at a time so that recalls come between."""
+        if self.storage is None:
+            return
+        try:
+            while not await self.storage.memories.drain():
+                pass
+        except VectorsUnreachable as error:
+            log.warning("what was said is not yet remembered: %s", error)
+
+    async def settle(self) -> None:
+        """See to the files of the memories: what is new survives a power cut, and nothing is left of what is gone."""
+        if self.storage:
+            await _settle(self.storage.memories)
 
 
 def now() -> datetime:
@@ -123,6 +151,27 @@ class Apologising:
             return ()
 
 
+class Remembering:
+    """Fulfils `Conversation` around another: once a reply has arrived, its turn can be recalled."""
+
+    def __init__(self, conversation: Conversation, memories: SqlMemories) -> None:
+        self._conversation = conversation
+        self._memories = memories
+
+    def respond(self, message: Message) -> AsyncIterator[Part]:
+        return self._conversation.respond(message)
+
+    async def delivered(self, message: Message) -> None:
+        await self._conversation.delivered(message)
+        try:
+            await self._memories.drain()
+        except Mendable as error:  # the outbox keeps it
+            log.warning("not yet remembered: %s", error)
+
+    async def unanswered(self, messenger: str) -> Sequence[Message]:
+        return await self._conversation.unanswered(messenger)
+
+
 @asynccontextmanager
 async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
     """Put everything together over the data folder, which this process must hold, and take it apart again.
@@ -164,22 +213,32 @@ async def _put_together(
 ) -> Mentos:
     words = strings(settings.language)
     off_record = OffTheRecord(now=now)
+    counsels = storage.counsels if storage else off_record
     counsellor = Counsellor(
         people=people,
-        counsels=storage.counsels if storage else off_record,
+        counsels=counsels,
         off_record=off_record,
+        memories=_patient(storage.memories, settings) if storage else Amnesia(),
         emotions=load_emotions(),
         responder=await _responder(settings, stack),
         stylist=load_stylist(),
         characters=characters,
         words=words["core"],
+        moods=words["mood"],
         language=settings.language,
         now=now,
         asks_consent=storage is not None,
     )
     stack.push_async_callback(counsellor.drain)
-    conversation = Apologising(counsellor, language=settings.language)
-    return Mentos(settings, conversation, characters, words, storage)
+    conversation: Conversation = Apologising(counsellor, language=settings.language)
+    if storage:
+        conversation = Remembering(conversation, storage.memories)
+    pages = Pages(people=people, counsels=counsels, off_record=off_record, character_id=next(iter(characters)))
+    return Mentos(settings, conversation, pages, characters, words, storage)
+
+
+def _patient(memories: SqlMemories, settings: Settings) -> Memories:
+    return Forgetful(memories, within_s=settings.qdrant.patience_s, on_failure=FORGOTTEN.inc)
 
 
 async def _responder(settings: Settings, stack: AsyncExitStack) -> Responder:
@@ -247,13 +306,68 @@ async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     keys = await KeyStore.open(keys_at, master_key=key)
     await migrate(rows)
     people, counsels = SqlPeople(database=rows, keys=keys), SqlCounsels(database=rows, keys=keys)
-    return Storage(rows, keys_at, people, counsels, said_where)
+
+    vectors = await vectors_of(settings)
+    stack.push_async_callback(vectors.close)
+    memories = SqlMemories(database=rows, keys=keys, vectors=vectors, embedder=load_embedder())
+    stack.push_async_callback(_settle, memories)
+    is_relearning = await _converge(memories, vectors, is_shared=settings.qdrant.url is not None)
+    return Storage(rows, keys_at, people, counsels, memories, vectors, said_where, is_relearning)
+
+
+async def vectors_of(settings: Settings) -> Vectors:
+    """Return the vectors of a Qdrant server, or of the data folder. Each brings its own library."""
+    if settings.qdrant.url:
+        from storage.vectors_server import ServerVectors
+
+        key = settings.qdrant.api_key
+        return ServerVectors(settings.qdrant.url, api_key=key.get_secret_value() if key else None, dense_size=None)
+    from storage.vectors_edge import EdgeVectors
+
+    vectors = await EdgeVectors.open(settings.home / "vectors", dense_size=None)
+    if vectors.reason:
+        log.warning("the memory index %s is made anew: %s", vectors.where, vectors.reason)
+    return vectors
+
+
+async def _settle(memories: SqlMemories) -> None:
+    try:
+        await memories.settle()
+    except VectorsUnreachable as error:
+        log.warning("the memories are not settled: %s", error)
+
+
+async def _converge(memories: SqlMemories, vectors: Vectors, *, is_shared: bool) -> bool:
+    """Have lost vectors made again from the rows; return whether they were lost.
+
+    A server that holds some is left alone: other processes may be writing there.
+    """
+    try:
+        held = await vectors.count()
+        if held and (is_shared or await memories.waiting()):
+            return False
+        if await memories.is_complete():
+            return False
+        await memories.rebuild()
+    except VectorsUnreachable as error:
+        log.warning("starting without memories: %s", error)
+        return False
+    return True
 
 
 async def _reach(database: Database) -> str:
     try:
         await database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
     except DatabaseUnreachable:
+        return "unreachable"
+    return "ok"
+
+
+async def _reach_vectors(vectors: Vectors) -> str:
+    try:
+        async with asyncio.timeout(REACH_S):
+            await vectors.count()
+    except (VectorsUnreachable, TimeoutError):
         return "unreachable"
     return "ok"
 

@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from bot import batch
-from bot.conversation.model import Mendable
+from bot.conversation.model import Character, Mendable
 from bot.settings import read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -63,21 +63,61 @@ def restyle(
     character: Annotated[str, typer.Option(help="말투 · id or name of a character")], file: File = None
 ) -> None:
     """글을 한 말투로 바꿉니다. · Render each line in a character's manner of speech."""
-    from bot.app import characters_of
     from bot.backends.embedded import load_stylist
-    from bot.conversation.characters import find
 
-    characters = characters_of(read_settings())
-    found = find(characters, character)
-    if found is None:
-        raise Mendable(f"no character {character!r}; have {', '.join(characters)}")
-    _each_line(file, batch.restyle_with(load_stylist(), found.renderer))
+    _each_line(file, batch.restyle_with(load_stylist(), _character(character).renderer))
 
 
 @app.command()
 def assess(file: File = None) -> None:
     """글이 위험을 뜻하는지 봅니다. · Assess the risk in each line."""
     _each_line(file, batch.assess_line)
+
+
+characters = typer.Typer(no_args_is_help=True, help="말투 · Characters: who answers, and in which manner of speech.")
+app.add_typer(characters, name="character")
+
+
+@characters.command("list")
+def list_characters() -> None:
+    """모든 말투를 보여 줍니다. · Say one line a character: id, names, renderer, sample."""
+    from bot.app import characters_of
+
+    for each in characters_of(read_settings()).values():
+        typer.echo(f"{each.id}\t{each.name} · {each.name_en}\t{each.renderer}\t{each.sample}")
+
+
+@characters.command("show")
+def show_character(name: Annotated[str, typer.Argument(help="말투 · id or name of a character")]) -> None:
+    """말투 하나를 자세히 보여 줍니다. · Show all of one character."""
+    each = _character(name)
+    typer.echo(f"{each.name} · {each.name_en} ({each.id})\n{', '.join(each.aliases)}\n")
+    typer.echo(f"{each.renderer}" + (f" (→ {each.softened})" if each.softened != each.renderer else ""))
+    typer.echo(f"\n{each.persona}\n\n{each.greeting}\n{each.sample}")
+    if words := (*each.decorations.openers, *each.decorations.closers):
+        typer.echo(f"\n{' / '.join(word.strip() for word in words)} (≤ {each.decorations.until.name.lower()})")
+
+
+def _character(name: str) -> Character:
+    from bot.app import characters_of
+    from bot.conversation.characters import find
+
+    characters = characters_of(read_settings())
+    if (found := find(characters, name)) is None:
+        raise Mendable(f"no character {name!r}; have {', '.join(characters)}")
+    return found
+
+
+memory = typer.Typer(no_args_is_help=True, help="기억 · What people are remembered by.")
+app.add_typer(memory, name="memory")
+
+
+@memory.command()
+def rebuild() -> None:
+    """기억을 기록에서 다시 만듭니다. · Make the memories anew from the rows."""
+    from bot.remember import rebuild as rebuild_all
+
+    asyncio.run(rebuild_all(read_settings()))
 
 
 def _each_line(file: Path | None, make: Callable[[str], Awaitable[dict[str, object]]]) -> None:

@@ -18,8 +18,8 @@ def report(mentos: Mentos) -> Iterator[str]:
     yield words["keys"].format(where=storage.keys_at.where, master=storage.master_key)
     if settings.consent.assume:
         yield words["consent_assumed"].format(scopes=", ".join(sorted(settings.consent.assume)))
-    yield words["memory_off"]
-    if settings.qdrant.url:
-        yield words["qdrant_unused"]
+    yield words["memory_server" if settings.qdrant.url else "memory_edge"].format(where=storage.vectors.where)
+    if storage.is_relearning:
+        yield words["memory_relearning"]
     if settings.inference.url:
         yield words["inference_unused"]

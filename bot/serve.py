@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 PORTS_TRIED = 20
 SWEEP_EVERY_S = 60
+SWEEPS_UNTIL_SETTLED = 60
 GRACE_S = 45
 LONGEST_PAUSE_S = 300
 
@@ -193,9 +194,12 @@ async def _discord(mentos: Mentos, settings: Settings, *, token: str) -> None:
 
 
 async def _sweep(mentos: Mentos) -> None:
-    while True:
+    for number in itertools.count(1):
         try:
             await mentos.sweep()
+            await mentos.remember()
+            if number % SWEEPS_UNTIL_SETTLED == 0:
+                await mentos.settle()
         except DatabaseUnreachable as error:
             log.warning("the sweep waits: %s", error)
         await asyncio.sleep(SWEEP_EVERY_S)

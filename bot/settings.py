@@ -11,6 +11,11 @@ from pydantic_settings import SettingsError as MalformedSettings
 from bot.conversation.model import Mendable
 
 
+def _names(value: object) -> object:
+    """Read a JSON list, or names with commas between them."""
+    return [name for name in re.split(r'[\s,"\[\]]+', value) if name] if isinstance(value, str) else value
+
+
 class Url(BaseModel):
     url: str | None = None
 
@@ -20,6 +25,13 @@ class Keys(BaseModel):
     master: SecretStr | None = None
     """32 bytes in base64. Without it the embedded default keeps a file in the data folder."""
     master_file: Path | None = None
+
+
+class Qdrant(BaseModel):
+    url: str | None = None
+    api_key: SecretStr | None = None
+    patience_s: float = Field(default=0.5, gt=0)
+    """Seconds that a reply waits for memories, wherever they lie."""
 
 
 class LanguageModel(BaseModel):
@@ -44,16 +56,20 @@ class ConsentSettings(BaseModel):
         return frozenset(value.replace(" ", "").split(",")) - {""} if isinstance(value, str) else value
 
 
+class Web(BaseModel):
+    enabled: bool = True
+    hosts: Annotated[list[str], NoDecode] = []
+    """Names under which the page may be asked for, beside this machine's own and that of MENTOS_PUBLIC_URL."""
+
+    _split = field_validator("hosts", mode="before")(_names)
+
+
 class Kakao(BaseModel):
     header: str = "X-Mentos-Key"
     secret: SecretStr | None = None
     callback_hosts: Annotated[list[str], NoDecode] = ["bot-api.kakao.com"]
 
-    @field_validator("callback_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """A JSON list, or names with commas between them."""
-        return [host for host in re.split(r'[\s,"\[\]]+', value) if host] if isinstance(value, str) else value
+    _split = field_validator("callback_hosts", mode="before")(_names)
 
 
 class Discord(BaseModel):
@@ -82,10 +98,11 @@ class Settings(BaseSettings):
     public_url: str | None = None
     database: Url = Url()
     keys: Keys = Keys()
-    qdrant: Url = Url()
+    qdrant: Qdrant = Qdrant()
     llm: LanguageModel = LanguageModel()
     inference: Url = Url()
     consent: ConsentSettings = ConsentSettings()
+    web: Web = Web()
     kakao: Kakao = Kakao()
     discord: Discord = Discord()
     retention: Retention = Retention()

@@ -90,6 +90,9 @@ class RuleTone:
             template = next((style.endings[name] for name in sentence.manners(end) if name in style.endings), None)
             if template is None:
                 return {}
+            if template == "=":
+                edits = {index: written for index, written in edits.items() if not end.head < index < end.stop}
+                continue
             honour = honoured(end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
             edits |= {index: [] for index in range(end.head + 1, end.stop)}
             edits[end.head + 1] = _ending(end, template, honour=honour)

@@ -75,10 +75,20 @@ class Sentence:
         act = self._act(end)
         head, is_now = self.tokens[end.head], not {"었", "겠"} & end.prefinals
         about_you, willed = "시" in end.prefinals, self._can_be_willed(end)
+        stem = self._stem(end.head)
+        feels = about_you and stem in self.words["feelings"]
         trails_off = act == "echo" and any(token.tag == "SE" for token in self.tokens[end.stop : end.stop + 1])
+        is_past = "었" in end.prefinals
         kinds = {
+            "sigh": _has({"얼마나"}, self.tokens[: end.head]) and (not end.question or (is_past and feels)),
+            "suggestion": is_now and self._is_suggested(end.head),
+            "favour": head.form.endswith("주"),
+            "sorry": stem in self.words["sorry"],
+            "heartfelt": bool({stem, self.tokens[end.head - 1].form + head.form} & self.words["heartfelt"]),
+            "seems": head.form == "보" and self._follows_guess(end.head),
             "conditional": any(token.tag == "EC" and token.form.endswith("면") for token in self.tokens[: end.head]),
-            "feeling": about_you and self._stem(end.head) in self.words["feelings"],
+            "feeling": feels,
+            "supposed": about_you and "겠" in end.prefinals and not willed,
             "question": end.question or trails_off,
             "yours": about_you,
             "giving": head.form == "드리" and not end.prefinals and self.tokens[end.head - 1].tag != "NNG",
@@ -86,7 +96,10 @@ class Sentence:
             "quiet": end.act == "ask" and not end.question and not end.spoken.endswith("까"),
             "request": about_you and willed and "겠" in end.prefinals,
             "copula": is_now and tag(head) in ("VCP", "VCN"),
+            "linked": self._is_linked(end),
             "action": is_now and self._is_verb(end.head),
+            "state": is_now and self._is_state(end),
+            "tensed": not is_now,
         }
         if act == "wonder":
             yield f"wonder.{self._wondering(end)}"
@@ -215,9 +228,36 @@ class Sentence:
             return token.form not in ("있", "없", "계시", "맞")
         if tag(token) != "VX" or token.form in ("싶", "있", "계시") or head < 1:
             return False
-        if token.form in ("않", "못하"):
-            return head > 1 and self._is_verb(head - 2)
-        return not self.tokens[head - 1].form.endswith(("나", "가", "까"))  # 오려나 봐요, 아픈가 봐요
+        ties = self.tokens[:head]
+        while ties and ties[-1].tag == "JX":  # 남지는 않아요, 무겁기도 해요
+            ties = ties[:-1]
+        if token.form in ("않", "못하") or (token.form == "하" and [tie.tag for tie in ties[-1:]] == ["ETN"]):
+            return len(ties) > 1 and self._is_verb(len(ties) - 2)
+        return not self._follows_guess(head)
+
+    def _follows_guess(self, head: int) -> bool:
+        return head > 0 and self.tokens[head - 1].form.endswith(("나", "가", "까"))  # 오려나 봐요, 아픈가 봐요
+
+    def _is_state(self, end: Final) -> bool:
+        """Whether ᆫ would stand in its present tense (좋은지, 계신지), as after 있 and a verb it would not (있는지)."""
+        head = self.tokens[end.head]
+        if head.form in ("있", "없"):
+            return "시" in end.prefinals
+        return tag(head) in ("VA", "VX", "XSA") and head.form not in POLITE_VERBS and not self._is_verb(end.head)
+
+    def _is_suggested(self, head: int) -> bool:
+        """Whether 어떻 asks what the listener thinks of doing it: 적어 보는 건 어때요, 같이 가면 어때요."""
+        before = self.tokens[max(0, head - 2) : head]
+        deed = [token.tag for token in before] in (["NNB", "JX"], ["NNB", "JKS"])
+        return self.tokens[head].form == "어떻" and (deed or any(token.form.endswith("면") for token in before[-1:]))
+
+    def _is_linked(self, end: Final) -> bool:
+        """Whether the sentence asks twice or goes on: 지금 혼자 계세요, 아니면 누가 같이 있어요?"""
+        asked = any(
+            one.tag in ("EF", "EC") and one.form.endswith(("까", "요")) and after.tag == "SP"
+            for one, after in pairwise(self.tokens[: end.head])
+        )
+        return asked or any(token.tag == "SP" for token in self.tokens[end.stop : end.stop + 1])
 
     def _has_topic(self, head: int) -> bool:
         return any(

@@ -1,13 +1,29 @@
 """Kiwi's morphemes for restyling: read aright where it misreads, spelled back, and compared."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from inference_server.korean import Morpheme, kiwi
 from inference_server.tone_rules import Piece, Words
 
-_CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG")
-_LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇게", "데")  # Kiwi calls these now one part of speech, now another
-_WHOLE = {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}  # 들었다 is both
+_CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG", "XSN")
+_LIGHT = (
+    "하",
+    "되",
+    "그러",
+    "그렇",
+    "그렇게",
+    "이렇게",
+    "어떻",
+    "데",
+)  # Kiwi calls these now one part of speech, now another
+# What Kiwi cuts now one way, now another: 들었다 is 듣다 and 들다, 반가움 a noun of its own.
+_WHOLE = (
+    {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}
+    | {"그때": "때", "저마다": "저", "얼마나": "얼마"}
+    | {"반가움": "반갑", "어려움": "어렵", "즐거움": "즐겁", "외로움": "외롭", "두려움": "두렵", "그리움": "그립"}
+    | {"괴로움": "괴롭", "아쉬움": "아쉽", "슬픔": "슬프", "기쁨": "기쁘", "아픔": "아프", "느낌": "느끼"}
+)
 
 
 def corrected(tokens: Iterable[Morpheme], words: Words) -> list[Morpheme]:
@@ -26,6 +42,13 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
             fused = chr(ord(said[-2]) + (17 if end == "ᆸ니다" else 28)) + end[1:]
             token = read[-2]._replace(form=said[:-2] + fused, tag="EF", end=token.end)
             del read[-2:]
+        case [(said, "EC"), ("하", _), (after, "EC" | "ETM")] if (
+            said.endswith(("다고", "라고", "자고", "냐고"))
+            and read[-1].start == read[-1].end
+            and "가" <= after[0] <= "힣"
+        ):  # 계신다니
+            token = read[-2]._replace(form=said[:-1] + after, tag=token.tag, end=token.end)
+            del read[-2:]
         case [("지", "EC"), ("않", "VX"), ("어요", _)] if read[-1].start < read[-2].end:
             token = read[-2]._replace(form="잖아요", tag="EF", end=token.end)
             del read[-2:]
@@ -34,8 +57,6 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
         ):  # 않을게요, taken for 않을 것이요
             token = read[-3]._replace(form=read[-3].form + "게요", tag="EF", end=token.end)
             del read[-3:]
-        case [("그러" | "이러" | "저러" as stem, "VV"), ("시", "EP"), (vowel, "EP" | "EC")] if vowel[0] in "었어":
-            read[-2] = read[-2]._replace(form=stem[0] + "렇", tag="VA-I")  # without 시: 그랬, not 그렀
         case [*_, ("푸" | "도" | "사" as stem, "VV"), ("시" | "세요", _)] if stem != "사" or not any(
             each.tag == "JKO" for each in read
         ):
@@ -55,6 +76,9 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
             auxiliary = len(read) > 2 and read[-3].tag == "EC"
             read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
             return token._replace(form="어요")
+        case [("어", "EC"), ("들", "VX"), ("세요", "EF")] if len(read) > 2 and read[-3].form == "챙기":
+            read[-1] = read[-1]._replace(form="드시", tag="VV")
+            return token._replace(form="어요")
         case [*_, ("계세" | "주무세" as stem, _), ("어요" | "요", _)]:
             read[-1] = read[-1]._replace(form=stem[:-1] + "시", tag="VV")
             return token._replace(form="어요", tag="EF")
@@ -73,8 +97,10 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
 
 def _enters(read: Sequence[Morpheme], words: Words) -> bool:
     """Whether 드시 is 들다 (생각이 드시다, 마음에 드시다) and nothing that is eaten."""
+    if len(read) > 1 and read[-2].form == "챙기":
+        return False
     for index in range(len(read) - 1, -1, -1):
-        if read[index].tag in ("EC", "EF", "ETM") and read[index].form != "게":
+        if read[index].tag in ("EC", "EF", "ETM") and read[index].form != "게" and not _goes_on(read, index):
             return False
         if read[index].tag == "NNG":
             marked = index + 1 < len(read) and read[index + 1].tag == "JKS"
@@ -82,20 +108,30 @@ def _enters(read: Sequence[Morpheme], words: Words) -> bool:
     return False
 
 
+def _goes_on(read: Sequence[Morpheme], index: int) -> bool:
+    """Whether an ending is part of 고 나서, which a subject spans: 생각은 어떤 일이 있고 나서 드세요."""
+    around = [token.form for token in read[max(0, index - 1) : index + 2]]
+    return around[:2] in (["나", "서"], ["나", "어서"]) or around[1:] == ["고", "나"]
+
+
 def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
     """Spell pieces as one word in place of `was`. The syllable `before` it decides how 이다 is spelled after it."""
     literal = "".join(piece.form for piece in written if not piece.tag)
     joined = [piece for piece in written if piece.tag]
     for place in range(1, len(joined)):
-        # 계신지 and 있으신지 without their honour are 있는지: 있 takes 는 where 시 took ᆫ.
-        if joined[place - 1].form in ("있", "없") and joined[place].form.startswith("ᆫ"):
-            joined[place] = joined[place]._replace(form="는" + joined[place].form[1:])
+        # 계신지 and 계신다니 without their honour are 있는지 and 있다니: 있 takes 는 or nothing where 시 took ᆫ.
+        if joined[place - 1].form in ("있", "없") and (end := joined[place].form).startswith("ᆫ"):
+            joined[place] = joined[place]._replace(form=end[1:] if end.startswith("ᆫ다") else "는" + end[1:])
+        if joined[place - 1].form in ("그러", "이러", "저러") and joined[place].form.startswith(("어", "었")):
+            joined[place - 1] = Piece(
+                joined[place - 1].form[0] + "렇", "VA-I", joined[place - 1].space
+            )  # 그래, not 그러
     if not joined:
         return literal
     if joined[0].tag != "VCP":
-        return _word(joined) + literal
+        return _word(joined).replace("것일세", "걸세") + literal
     noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
-    noun = "것" if joined[1].form == "기" else noun  # 친구이기 때문입니다, not 친구기
+    noun = "것" if joined[1].form in ("기", "ᆯ세") else noun  # 친구이기 때문입니다, not 친구기
     return _word([Piece(noun, "NNG"), *joined])[1:] + literal
 
 
@@ -135,6 +171,8 @@ def heard(written: Iterable[Piece]) -> str:
             verb = piece if kind in ("VV", "VA", "VX") and not piece.form.endswith(_LIGHT) else None
         if kind[:1] == "V" and piece.form not in _LIGHT and kind != "VCP":
             content.append(_WHOLE.get(piece.form, piece.form.removesuffix("하")))
+        elif kind in ("NNG", "NNP") and piece.form.endswith(("임", "일세")):
+            content.append(re.sub("(임|일세)$", "", piece.form))  # to Kiwi, a name runs on: 멘토스임
         elif piece.form in ("었", "겠") or (kind in _CONTENT and piece.form not in _LIGHT):
             content.append(_WHOLE.get(piece.form, piece.form))
         elif piece.form.startswith("잖"):

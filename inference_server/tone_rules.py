@@ -1,11 +1,13 @@
-"""The table of endings and styles, read once from `tone.toml`."""
+"""The table of endings and styles, read once from `tone.toml` and `styles/`."""
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+_TABLES = ("phrases", "swaps", "honorifics", "endings")
 
 Words = Mapping[str, frozenset[str]]
 
@@ -67,14 +69,29 @@ class Style:
     endings: Mapping[str, str]
 
     @classmethod
-    def parse(cls, table: Mapping[str, Mapping[str, str]], *, honorific: bool) -> "Style":
+    def load(cls, path: Path) -> "Style":
+        style = _inherited(path)
         return cls(
-            honorific=honorific,
-            phrases=table.get("phrases", {}),
-            swaps=_by_first(table.get("swaps", {})),
-            honorifics=_by_first(table.get("honorifics", {})),
-            endings=table.get("endings", {}),
+            honorific=style.get("honorific", True),
+            phrases=_spoken(style, "phrases"),
+            swaps=_by_first(_spoken(style, "swaps")),
+            honorifics=_by_first(_spoken(style, "honorifics")),
+            endings=_spoken(style, "endings"),
         )
+
+
+def _inherited(path: Path) -> dict[str, Any]:
+    """Read a style over the one it is based on. Its own rules come first, so that where two fit, its own does."""
+    own = tomllib.loads(path.read_text("utf-8"))
+    if "based_on" not in own:
+        return own
+    base = _inherited(path.with_stem(own["based_on"]))
+    tables = {name: own.get(name, {}) | base.get(name, {}) | own.get(name, {}) for name in _TABLES}
+    return base | own | tables
+
+
+def _spoken(style: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {key: said for key, said in style.get(name, {}).items() if said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +117,7 @@ class Rules:
                 for act, listed in table["endings"].items()
                 for form, _, base in (atom.partition(">") for atom in listed.split())
             },
-            styles={
-                name: Style.parse(style, honorific=style.get("honorific", True))
-                for name, style in table["styles"].items()
-            },
+            styles={style.stem: Style.load(style) for style in sorted(path.with_name("styles").glob("*.toml"))},
             helpline=re.compile(rf"(?<!\d)(?:(?:{numbers})(?!\d)|\d{{2,4}}-\d{{3,4}}(?!\d))"),
             words={name: frozenset(listed.split()) for name, listed in table["words"].items()},
         )

@@ -25,6 +25,7 @@ from bot.conversation.model import (
     CounselId,
     EmotionLabel,
     Message,
+    Moment,
     Person,
     Scope,
     Turn,
@@ -117,19 +118,58 @@ _ANSWER = (
         dt_answered=bindparam("at"),
     )
 )
+_LAST_CONSENT = (
+    select(func.max(consent.c.consent_id)).where(consent.c.user_id == bindparam("of_user")).scalar_subquery()
+)
+_OUTBOX = ["user_id", "dialog_id", "op", "dt_outbox"]
+_AT = bindparam("at", type_=UTCDateTime)
 _REMEMBER = insert(outbox).from_select(
-    ["user_id", "dialog_id", "op", "attempts", "dt_outbox"],
-    select(
-        consent.c.user_id,
-        bindparam("of_turn", type_=Id),
-        literal("upsert", Key),
-        literal(0),
-        bindparam("at", type_=UTCDateTime),
-    ).where(
-        consent.c.consent_id
-        == select(func.max(consent.c.consent_id)).where(consent.c.user_id == bindparam("of_user")).scalar_subquery(),
-        consent.c.scopes.contains(Scope.MEMORY),
+    _OUTBOX,
+    select(consent.c.user_id, bindparam("of_turn", type_=Id), literal("upsert", Key), _AT).where(
+        consent.c.consent_id == _LAST_CONSENT, consent.c.scopes.contains(Scope.MEMORY)
     ),
+)
+_REMEMBER_ALL = insert(outbox).from_select(
+    _OUTBOX,
+    select(dialog.c.user_id, dialog.c.dialog_id, literal("upsert", Key), _AT).where(
+        dialog.c.user_id == bindparam("of_user"), dialog.c.dt_answered.is_not(None)
+    ),
+)
+_FORGET = insert(outbox)
+_LAST_TURN = (
+    select(dialog)
+    .where(dialog.c.counsel_id == bindparam("of_counsel"), dialog.c.user_id == bindparam("of_user"))
+    .order_by(dialog.c.dialog_id.desc())
+    .limit(1)
+)
+_UNDO = delete(dialog).where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
+_RETRACT = (
+    update(dialog)
+    .where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
+    .values(dict.fromkeys(("ai_message", "change_dialog", "past_dialog", "dt_answered")))
+    .values(dialog_emotion=None, guessed_emotion=None)
+)
+_CORRECT = (
+    update(dialog)
+    .where(
+        dialog.c.dialog_id == bindparam("of_turn"),
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_answered.is_not(None),
+    )
+    # MySQL assigns from left to right
+    .ordered_values(
+        (dialog.c.guessed_emotion, func.coalesce(dialog.c.guessed_emotion, dialog.c.dialog_emotion)),
+        (dialog.c.dialog_emotion, bindparam("emotion")),
+    )
+)
+_MOMENTS = (
+    select(dialog.c.dt_dialog, dialog.c.dialog_emotion, dialog.c.counsel_id)
+    .where(
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_dialog >= bindparam("since", type_=UTCDateTime),
+        dialog.c.dt_answered.is_not(None),
+    )
+    .order_by(dialog.c.dialog_id)
 )
 _DELIVER = (
     update(dialog)
@@ -185,7 +225,11 @@ _LEFT_GUESTS = select(user.c.user_id).where(
 )
 _ERASE_OUTBOX = delete(outbox).where(outbox.c.user_id == bindparam("of_user"))
 _ERASE_USER = delete(user).where(user.c.user_id == bindparam("of_user"))
-_EXPIRE_TURNS = delete(dialog).where(dialog.c.dt_dialog < bindparam("before"))
+_OLD_TURNS = dialog.c.dt_dialog < bindparam("before", type_=UTCDateTime)
+_FORGET_OLD_TURNS = insert(outbox).from_select(
+    _OUTBOX, select(dialog.c.user_id, dialog.c.dialog_id, literal("delete", Key), _AT).where(_OLD_TURNS)
+)
+_EXPIRE_TURNS = delete(dialog).where(_OLD_TURNS)
 
 
 class SqlPeople:
@@ -220,7 +264,12 @@ class SqlPeople:
                     "messenger": account.messenger,
                 },
             )
-            return replace(known, consent=consent)
+            answered = replace(known, consent=consent)
+            if answered.is_remembered and not known.is_remembered:
+                connection.execute(_REMEMBER_ALL, {"of_user": known.user_id, "at": consent.at})
+            elif known.is_remembered and not answered.is_remembered:
+                connection.execute(_FORGET, _everything_of(known.user_id, at=consent.at))
+            return answered
 
         if await self.find(account) is None:  # only then: somebody who was erased must not get a new key
             await self._keys.create(person.user_id)
@@ -313,6 +362,41 @@ class SqlCounsels:
 
         await self._database.write(end, idempotent=True)
 
+    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        key = await self._keys.of(user_id)
+
+        def undo(connection: Connection) -> Turn | None:
+            if (last := _last_turn(connection, user_id)) is None:
+                return None
+            connection.execute(_UNDO, {"of_user": user_id, "of_turn": last.dialog_id})
+            gone = {"user_id": user_id, "dialog_id": last.dialog_id, "op": "delete", "dt_outbox": at}
+            connection.execute(_FORGET, gone)
+            return _turn(last, key)
+
+        undone = await self._database.write(undo)
+        await self._database.discard_log()
+        return undone
+
+    async def retract(self, user_id: UserId) -> Turn | None:
+        key = await self._keys.of(user_id)
+
+        def retract(connection: Connection) -> Turn | None:
+            if (last := _last_turn(connection, user_id)) is None:
+                return None
+            connection.execute(_RETRACT, {"of_user": user_id, "of_turn": last.dialog_id})
+            return _turn(last, key)
+
+        return await self._database.write(retract)
+
+    async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:
+        correction = {"of_user": user_id, "of_turn": turn_id, "emotion": emotion}
+        await self._database.write(lambda connection: connection.execute(_CORRECT, correction), idempotent=True)
+
+    async def moments(self, user_id: UserId, *, since: datetime) -> Sequence[Moment]:
+        where = {"of_user": user_id, "since": since}
+        rows = await self._database.read(lambda connection: connection.execute(_MOMENTS, where).all())
+        return [Moment(at, EmotionLabel(emotion), CounselId(counsel_id)) for at, emotion, counsel_id in rows]
+
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         rows = await self._database.read(
             lambda connection: connection.execute(_UNANSWERED, {"of_messenger": messenger}).all()
@@ -349,7 +433,7 @@ class SqlCounsels:
         idle = await self._database.read(lambda connection: connection.scalars(_IDLE, {"before": before}).all())
         return sum([await self._database.write(partial(end_if_idle, user_id=user_id)) for user_id in idle])
 
-    async def expire(self, *, guests_before: datetime, turns_before: datetime | None) -> int:
+    async def expire(self, *, guests_before: datetime, turns_before: datetime | None, at: datetime) -> int:
         """Erase guests who were silent since `guests_before`, and everybody's turns from before `turns_before`.
 
         Returns how many guests and turns these were. A guest's key goes first: should a crash leave their rows, these
@@ -359,12 +443,16 @@ class SqlCounsels:
         guests = await self._database.read(lambda connection: connection.scalars(_LEFT_GUESTS, left).all())
         for user_id in guests:
             await self._keys.erase(user_id)
-            await self._database.write(partial(_erase, user_id=user_id), idempotent=True)
+            await self._database.write(partial(_erase, user_id=user_id, at=at), idempotent=True)
         if turns_before is None:
             return len(guests)
-        old = {"before": turns_before}
-        turns = await self._database.write(lambda connection: connection.execute(_EXPIRE_TURNS, old).rowcount)
-        return len(guests) + turns
+        old = {"before": turns_before, "at": at}
+
+        def expire(connection: Connection) -> int:
+            connection.execute(_FORGET_OLD_TURNS, old)
+            return connection.execute(_EXPIRE_TURNS, old).rowcount
+
+        return len(guests) + await self._database.write(expire)
 
     async def write_characters(self, characters: Iterable[Character]) -> None:
         """Store whoever can answer: a counsel names its character."""
@@ -424,6 +512,15 @@ def _lock(connection: Connection, user_id: UserId) -> AnyRow | None:
     return row if row and row.counsel_id else None
 
 
+def _last_turn(connection: Connection, user_id: UserId) -> AnyRow | None:
+    """Return the last turn of somebody's open counsel, which is locked until this transaction ends."""
+    open_counsel = _lock(connection, user_id)
+    if open_counsel is None:
+        return None
+    where = {"of_user": user_id, "of_counsel": open_counsel.counsel_id}
+    return connection.execute(_LAST_TURN, where).first()
+
+
 def _open_counsel(connection: Connection, user_id: UserId, character: Character, *, at: datetime) -> int:
     """Return the id of the open counsel with this character in this voice; one with another ends first."""
     if open_counsel := _lock(connection, user_id):
@@ -464,9 +561,15 @@ def _end(connection: Connection, open_counsel: AnyRow, *, at: datetime) -> None:
     )
 
 
-def _erase(connection: Connection, user_id: UserId) -> None:
+def _erase(connection: Connection, user_id: UserId, *, at: datetime) -> None:
     connection.execute(_ERASE_OUTBOX, {"of_user": user_id})
+    connection.execute(_FORGET, _everything_of(user_id, at=at))
     connection.execute(_ERASE_USER, {"of_user": user_id})
+
+
+def _everything_of(user_id: UserId, *, at: datetime) -> dict[str, Any]:
+    """The outbox row by which all memories of somebody are forgotten."""
+    return {"user_id": user_id, "dialog_id": 0, "op": "forget", "dt_outbox": at}
 
 
 def _upsert_characters(connection: Connection, rows: Sequence[dict[str, str]]) -> None:

@@ -4,9 +4,12 @@ Ciphertext is `0x01 | nonce (12 bytes) | ciphertext and tag`, bound to its place
 """
 
 import os
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bot.conversation.model import UserId
 
@@ -39,8 +42,14 @@ class DataKey:
     """A person's own key. `column` is written `table.column`."""
 
     def __init__(self, key: bytes, *, user_id: UserId) -> None:
+        self._secret = key
         self._key = AESGCM(key)
         self._user_id = user_id
+
+    @cached_property
+    def memory_key(self) -> bytes:
+        """The key under which this person's memories are looked for (HKDF, RFC 5869): gone with the data key."""
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"mentos memory").derive(self._secret)
 
     def encrypt(self, text: str, *, column: str) -> bytes:
         # surrogatepass: whatever arrived can be kept, and no error quotes it

@@ -139,6 +139,7 @@ dialog = Table(
     Column("user_id", ForeignKey(user.c.user_id, ondelete="CASCADE"), nullable=False),
     Column("dt_answered", UTCDateTime),
     Column("dt_delivered", UTCDateTime, index=True),
+    Column("guessed_emotion", Key),
     Index(None, "user_id", "dt_dialog"),
     **OPTIONS,
 )
@@ -164,14 +165,13 @@ inbound = Table(
     **OPTIONS,
 )
 
-outbox = Table(  # no foreign keys: a row may outlive what it speaks of, and then asks for its deletion
+outbox = Table(  # no foreign keys: a row may outlive what it speaks of, which is then forgotten
     "outbox",
     metadata,
     Column("outbox_id", Id, primary_key=True),
     Column("user_id", Key, nullable=False, index=True),
     Column("dialog_id", Id, nullable=False),
     Column("op", Key, nullable=False),
-    Column("attempts", Integer, nullable=False),
     Column("dt_outbox", UTCDateTime, nullable=False),
     **OPTIONS,
 )

@@ -1,6 +1,7 @@
 """Working stand-ins for what the conversation needs: small, honest, and asked the same contracts as the real ones."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,16 +10,22 @@ from bot.conversation.model import (
     Character,
     CharacterId,
     Consent,
+    Decorations,
     Emotion,
     EmotionLabel,
+    Memory,
     Message,
     Person,
     Situation,
+    TurnId,
     UserId,
 )
 from bot.conversation.ports import NoReply
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+UNADORNED = Decorations()
 
 
 class Clock:
@@ -34,7 +41,14 @@ class Clock:
         self.time += by
 
 
-def character(id_: str, renderer: str, name: str | None = None) -> Character:
+def character(
+    id_: str,
+    renderer: str,
+    name: str | None = None,
+    *,
+    softened: str | None = None,
+    decorations: Decorations = UNADORNED,
+) -> Character:
     return Character(
         id=CharacterId(id_),
         name=name or id_,
@@ -43,7 +57,8 @@ def character(id_: str, renderer: str, name: str | None = None) -> Character:
         persona=f"{id_}의 성격",
         greeting=f"{id_}의 인사",
         sample=f"{id_}의 보기",
-        aliases=(),
+        softened=softened or renderer,
+        decorations=decorations,
     )
 
 
@@ -53,6 +68,7 @@ CHARACTERS = {
         character("mentos", "rule:haeyo", "멘토스"),
         character("seonbi", "rule:seonbi", "선비"),
         character("free", "prompt"),
+        character("joker", "rule:joke", softened="rule:haeyo", decorations=Decorations(openers=("허허,",))),
     )
 }
 
@@ -77,6 +93,21 @@ class InMemoryPeople:
             account: replace(person, character_id=character_id) if person.user_id == user_id else person
             for account, person in self.people.items()
         }
+
+
+class InMemoryMemories:
+    """Fulfils `Memories`: recalls what shares a word with what is said."""
+
+    def __init__(self) -> None:
+        self.kept: defaultdict[UserId, list[Memory]] = defaultdict(list)
+
+    def keep(self, user_id: UserId, text: str, *, turn_id: int) -> None:
+        self.kept[user_id].append(Memory(TurnId(turn_id), text, START))
+
+    async def recall(self, user_id: UserId, text: str, *, without: Collection[TurnId], limit: int) -> Sequence[Memory]:
+        words = set(text.split())
+        found = [m for m in self.kept[user_id] if m.turn_id not in without and words & set(m.text.split())]
+        return found[:limit]
 
 
 class SayingResponder:

@@ -222,14 +222,18 @@ class TestTerminal:
         subprocess.run([sys.executable, "-c", code], env=environment(home), check=True)
 
 
+def contents(home: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and path.name != "lock"}
+
+
 class TestMistakes:
     def test_a_wrong_master_key_is_refused_and_nothing_is_touched(self, home: Path) -> None:
         assume = {"MENTOS_CONSENT__ASSUME": "storage"}
         assert mentos("chat", home=home, stdin="안녕\n".encode(), **assume).returncode == 0
-        before = {path: path.read_bytes() for path in home.iterdir() if path.name != "lock"}
+        before = contents(home)
         wrong = mentos("chat", home=home, stdin="안녕\n".encode(), MENTOS_KEYS__MASTER="A" * 43 + "=", **assume)
         assert "master key" in one_sentence(wrong)
-        assert {path: path.read_bytes() for path in home.iterdir() if path.name != "lock"} == before
+        assert contents(home) == before
 
     def test_a_lost_master_key_is_not_replaced(self, home: Path) -> None:
         assume = {"MENTOS_CONSENT__ASSUME": "storage"}

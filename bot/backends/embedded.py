@@ -1,9 +1,11 @@
 """The local models in this process: emotion and tone, as the conversation asks for them."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from bot.backends.scripted.responder import ScriptedCounsellor
 from bot.conversation.model import Emotion, EmotionLabel
+from inference_server.embedding import document, query
 from inference_server.emotion import EmbeddedEmotion
 from inference_server.korean import kiwi, morphemes
 from inference_server.tone import RuleTone
@@ -48,3 +50,17 @@ def load_stylist() -> RuleStylist:
 
 def load_scripted() -> ScriptedCounsellor:
     return ScriptedCounsellor(analyse=morphemes, join=kiwi().join)
+
+
+class EmbeddedEmbedder:
+    """Fulfils the `Embedder` of memories with the terms that Kiwi finds."""
+
+    def document(self, question: str, text: str, *, before: str) -> Mapping[str, float]:
+        return document(question, text, before=before)
+
+    def query(self, text: str) -> Mapping[str, float]:
+        return query(text)
+
+
+def load_embedder() -> EmbeddedEmbedder:
+    return EmbeddedEmbedder()

@@ -1,12 +1,12 @@
-"""Responders around responders: what happens when a language model is slow, silent or gone."""
+"""What happens when a language model or the memories are slow, silent or gone."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from time import monotonic
 
-from bot.conversation.model import Situation
-from bot.conversation.ports import NoReply, Responder
+from bot.conversation.model import Memory, Situation, TurnId, UserId
+from bot.conversation.ports import Memories, NoMemory, NoReply, Responder
 from bot.conversation.sentences import sentences
 
 log = logging.getLogger(__name__)
@@ -56,3 +56,28 @@ class Fallback:
         if not has_spoken:
             async for piece in self._second.draft(situation):
                 yield piece
+
+
+class Forgetful:
+    """Fulfils `Memories` around others: recalls nothing where they cannot be searched in time. Seconds."""
+
+    def __init__(self, memories: Memories, *, within_s: float, on_failure: Callable[[], None]) -> None:
+        self._memories = memories
+        self._within_s = within_s
+        self._on_failure = on_failure
+
+    async def recall(self, user_id: UserId, text: str, *, without: Collection[TurnId], limit: int) -> Sequence[Memory]:
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await self._memories.recall(user_id, text, without=without, limit=limit)
+        except (NoMemory, TimeoutError) as reason:
+            log.warning("answered without memories: %s", reason or f"nothing within {self._within_s} s")
+            self._on_failure()
+            return ()
+
+
+class Amnesia:
+    """Fulfils `Memories` where nothing is kept."""
+
+    async def recall(self, user_id: UserId, text: str, *, without: Collection[TurnId], limit: int) -> Sequence[Memory]:
+        return ()

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from bot.conversation.model import Character, CharacterId, Mendable
+from bot.conversation.model import Character, CharacterId, Decorations, Gravity, Mendable
 
 DEFAULT = CharacterId("mentos")
 """Who answers until somebody else is chosen: the first of the mapping."""
@@ -68,15 +68,18 @@ def _read(file: Traversable, available: Collection[str]) -> Character:
     for key, most in _AT_MOST.items():
         if len(words[key]) > most:
             raise CharacterError(f"{file}: the key {key!r} has more than {most} characters; shorten it")
+    renderer = _renderer(file, "renderers", table, available)
     return Character(
         id=CharacterId(words["id"]),
         name=words["name"],
         name_en=words["name_en"],
-        renderer=_renderer(file, _list(file, table, "renderers"), available),
+        renderer=renderer,
         persona=words["persona"],
         greeting=words["greeting"],
         sample=words["sample"],
-        aliases=tuple(_list(file, table, "aliases")) if "aliases" in table else (),
+        softened=_renderer(file, "softened", table, available) if "softened" in table else renderer,
+        decorations=_decorations(file, table["decorations"]) if "decorations" in table else Decorations(),
+        aliases=_list(file, table, "aliases") if "aliases" in table else (),
     )
 
 
@@ -87,24 +90,34 @@ def _words(file: Traversable, table: Mapping[str, Any], key: str) -> str:
     return unicodedata.normalize("NFC", value.strip())
 
 
-def _list(file: Traversable, table: Mapping[str, Any], key: str) -> list[str]:
+def _list(file: Traversable, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = table.get(key)
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
         raise CharacterError(f'{file}: the key {key!r} is missing or no list of texts; write {key} = ["…"]')
-    return [unicodedata.normalize("NFC", item) for item in value]
+    return tuple(unicodedata.normalize("NFC", item) for item in value)
 
 
-def _renderer(file: Traversable, renderers: Sequence[str], available: Collection[str]) -> str:
+def _decorations(file: Traversable, table: Mapping[str, Any]) -> Decorations:
+    until = table.get("until", "light")
+    if until not in ("light", "heavy"):
+        raise CharacterError(f'{file}: \'until\' is {until!r}; write "light" or "heavy"')
+    return Decorations(
+        openers=_list(file, table, "openers") if "openers" in table else (),
+        closers=_list(file, table, "closers") if "closers" in table else (),
+        until=Gravity[until.upper()],
+    )
+
+
+def _renderer(file: Traversable, key: str, table: Mapping[str, Any], available: Collection[str]) -> str:
+    renderers = _list(file, table, key)
     for renderer in renderers:
         kind, _, name = renderer.partition(":")
         if kind not in KINDS or (kind == "prompt") == bool(name):
-            raise CharacterError(
-                f"{file}: 'renderers' has {renderer!r}; write one of rule:…, kobart:…, lora:… or prompt"
-            )
+            raise CharacterError(f"{file}: {key!r} has {renderer!r}; write one of rule:…, kobart:…, lora:… or prompt")
     usable = [r for r in renderers if r in available or r.partition(":")[0] in available]
     if not usable:
         raise CharacterError(
             f"{file}: nothing here renders {' or '.join(map(repr, renderers))}; "
-            f"have {', '.join(sorted(available))}: add one of these to 'renderers'"
+            f"have {', '.join(sorted(available))}: add one of these to {key!r}"
         )
     return usable[0]

@@ -1,4 +1,4 @@
-"""What a person can tell Mentos to do, in the same words everywhere: `/말투 선비`, `/동의 네`, `/새상담`."""
+"""What a person can tell Mentos to do, in the same words everywhere: `/말투 선비`, `/동의 네`, `/다시`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +10,10 @@ class Verb(StrEnum):
     TONE = "tone"
     CONSENT = "consent"
     NEW = "new"
+    AGAIN = "again"
+    UNDO = "undo"
+    EMOTION = "emotion"
+    MOOD = "mood"
     HELP = "help"
     UNKNOWN = "unknown"
 
@@ -28,6 +32,14 @@ _VERBS = {
     "새상담": Verb.NEW,
     "그만": Verb.NEW,
     "new": Verb.NEW,
+    "다시": Verb.AGAIN,
+    "again": Verb.AGAIN,
+    "취소": Verb.UNDO,
+    "undo": Verb.UNDO,
+    "감정": Verb.EMOTION,
+    "emotion": Verb.EMOTION,
+    "기분": Verb.MOOD,
+    "mood": Verb.MOOD,
     "도움말": Verb.HELP,
     "help": Verb.HELP,
 }

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.conversation.characters import find
 from bot.conversation.commands import Command, Verb, parse, read_consent
+from bot.conversation.gravity import weigh
 from bot.conversation.model import (
     READ_AT_MOST,
     Account,
@@ -17,7 +18,7 @@ from bot.conversation.model import (
     Character,
     CharacterId,
     Consent,
-    Emotion,
+    EmotionLabel,
     Kind,
     Message,
     Part,
@@ -25,13 +26,17 @@ from bot.conversation.model import (
     Scope,
     Situation,
     Turn,
+    TurnId,
     clean,
     is_blank,
     shorten,
 )
+from bot.conversation.mood import emotion_called, flow, sparkline
 from bot.conversation.off_record import OffTheRecord
-from bot.conversation.ports import Counsels, EmotionReader, NoReply, People, Responder, Stylist
+from bot.conversation.ports import Counsels, EmotionReader, Memories, NoReply, People, Responder, Stylist
+from bot.conversation.prompt import remembered
 from bot.conversation.sentences import sentences
+from bot.conversation.voice import Voice
 from bot.safety.assess import Risk, assess
 from bot.safety.gate import gate
 from bot.safety.replies import words as crisis_words
@@ -40,6 +45,8 @@ log = logging.getLogger(__name__)
 
 CONSENT_VERSION = "2026-11-22"
 TURNS_RECALLED = 20
+MEMORIES_RECALLED = 8
+MOOD_SHOWN = timedelta(days=30)
 RECORDINGS_KEPT = 1_000
 RECORDING_S = 10
 
@@ -57,7 +64,9 @@ class Counsellor:
         responder: Responder,
         stylist: Stylist,
         characters: Mapping[CharacterId, Character],
+        memories: Memories,
         words: Mapping[str, str],
+        moods: Mapping[str, str],
         language: str,
         now: Callable[[], datetime],
         asks_consent: bool = True,
@@ -70,7 +79,9 @@ class Counsellor:
         self._stylist = stylist
         self._characters = characters
         self._default = next(iter(characters.values()))
+        self._memories = memories
         self._words = words
+        self._moods = moods
         self._language = language
         self._now = now
         self._asks_consent = asks_consent
@@ -91,14 +102,20 @@ class Counsellor:
 
         calm = self._emergencies[message.account]
         person = await self._meet(message.account)
-        if command := parse(message.text):
+        command = parse(message.text)
+        if command and command.verb is Verb.AGAIN:
+            async for part in self._again(message, person, calm):
+                yield part
+            return
+        if command:
             yield await self._obey(command, message.account, person)
             return
         if (scopes := self._consent_in(message, person)) is not None:
             yield await self._record_consent(message.account, person, scopes)
             return
 
-        async for part in self._answer(message, person, calm):
+        turn = await self._counsels_of(person).hear(person.user_id, message, character=self._character_of(person))
+        async for part in self._answer(turn, message, person, calm):
             yield part
         if calm == self._emergencies[message.account] and (question := self._question_for(message.account, person)):
             yield question
@@ -143,48 +160,86 @@ class Counsellor:
 
     # The ordinary way.
 
-    async def _answer(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
+    async def _answer(
+        self, turn: Turn, message: Message, person: Person, calm: int, *, rejected: tuple[str, ...] = ()
+    ) -> AsyncIterator[Part]:
         """Speak for as long as there is no emergency beyond the `calm` ones before this message."""
         counsels, character = self._counsels_of(person), self._character_of(person)
-        turn = await counsels.hear(person.user_id, message, character=character)
-
-        turnstile = self._turnstiles.setdefault(person.user_id, asyncio.Lock())
+        turnstile = self._turnstile_of(person)
         must_wait = turnstile.locked()
         async with turnstile:
-            if must_wait:  # a redelivery may have been answered meanwhile
+            if must_wait and not rejected:  # a redelivery may have been answered meanwhile
                 turn = await counsels.hear(person.user_id, message, character=character)
             if turn.answer:
                 if turn.delivered_at is None and turn.answer.reply:
                     yield Part(turn.answer.reply)
                 return
 
-            before = await self._before_the_yes(person)
-            emotion, recent = await asyncio.gather(
-                self._emotions.read(message.text),
-                counsels.recent(person.user_id, limit=TURNS_RECALLED),
-            )
+            situation, recalled = await self._understand(turn, person, character, rejected)
+            gravity = weigh(situation.text, situation.emotion.label, situation.recent)
+            voice = Voice(character, gravity, stylist=self._stylist, seed=f"{turn.text} {len(rejected)}")
             drafts: list[str] = []
             said: list[str] = []
-            situation = _situation(message, character, emotion, [*before, *recent][-TURNS_RECALLED:])
             async for sentence in sentences(self._responder.draft(situation)):
                 if self._emergencies[message.account] != calm:
                     break
-                safe = gate(sentence)
-                styled = await self._stylist.restyle(safe, character.renderer) if character.is_restyled else safe
-                drafts.append(safe)
-                said.append(styled)
-                yield Part(styled)
+                drafts.append(gate(sentence))
+                said.append(await voice.say(drafts[-1]))
+                yield Part(said[-1])
             else:
                 if not said:
                     raise NoReply("the responder drafted nothing")
 
-            recalled = tuple(turn.id for turn in recent)
-            answer = Answer(" ".join(drafts), " ".join(said), emotion.label, recalled, self._now())
+            answer = Answer(" ".join(drafts), " ".join(said), situation.emotion.label, recalled, self._now())
             await counsels.answer(person.user_id, turn.id, answer)
+
+    async def _understand(
+        self, turn: Turn, person: Person, character: Character, rejected: tuple[str, ...]
+    ) -> tuple[Situation, tuple[TurnId, ...]]:
+        """Gather what a responder may know, and the ids of the earlier turns that are part of it."""
+        before = await self._before_the_yes(person)
+        emotion, recent = await asyncio.gather(
+            self._emotions.read(turn.text),
+            self._counsels_of(person).recent(person.user_id, limit=TURNS_RECALLED),
+        )
+        at_hand = {turn.id, *(each.id for each in recent)}
+        memories = (
+            remembered(await self._memories.recall(person.user_id, turn.text, without=at_hand, limit=MEMORIES_RECALLED))
+            if person.is_remembered
+            else ()
+        )
+        situation = Situation(
+            shorten(turn.text),
+            character,
+            emotion,
+            tuple(_readable([*before, *recent][-TURNS_RECALLED:])),
+            memories,
+            rejected,
+        )
+        return situation, tuple(each.turn_id for each in memories) + tuple(each.id for each in recent)
+
+    async def _again(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
+        """Answer the last turn anew, otherwise than before."""
+        counsels = self._counsels_of(person)
+        async with self._turnstile_of(person):
+            turn = await counsels.retract(person.user_id)
+        if turn is None:
+            yield Part(self._words["nothing_said"], Kind.NOTICE)
+            return
+        if turn.answer and assess(turn.text).is_urgent:  # fixed words have no other version
+            await counsels.answer(person.user_id, turn.id, turn.answer)
+            yield Part(turn.answer.reply, Kind.CRISIS)
+            return
+        rejected = (turn.answer.draft,) if turn.answer else ()
+        async for part in self._answer(replace(turn, answer=None), message, person, calm, rejected=rejected):
+            yield part
 
     async def _before_the_yes(self, person: Person) -> Sequence[Turn]:
         """What somebody who has just consented said off the record: thought about, and never stored."""
         return await self._off_record.recent(person.user_id, limit=TURNS_RECALLED) if person.is_on_record else ()
+
+    def _turnstile_of(self, person: Person) -> asyncio.Lock:
+        return self._turnstiles.setdefault(person.user_id, asyncio.Lock())
 
     # Who it is, and what they allow.
 
@@ -244,8 +299,44 @@ class Counsellor:
                 await self._off_record.end(person.user_id, at=self._now())
                 await self._counsels.end(person.user_id, at=self._now())
                 return Part(self._words["new_counsel"], Kind.NOTICE)
+            case Verb.UNDO:
+                async with self._turnstile_of(person):
+                    undone = await self._counsels_of(person).undo(person.user_id, at=self._now())
+                return Part(self._words["undone" if undone else "nothing_said"], Kind.NOTICE)
+            case Verb.EMOTION:
+                return await self._correct(command.argument, person)
+            case Verb.MOOD:
+                return await self._show_mood(person)
             case _:
                 return Part(self._words["help"], Kind.NOTICE)
+
+    async def _correct(self, words: str, person: Person) -> Part:
+        """Take the person's own word for what they felt in their last turn."""
+        counsels = self._counsels_of(person)
+        turns = await counsels.recent(person.user_id, limit=1)
+        if not turns or not turns[0].answer:
+            return Part(self._words["nothing_said"], Kind.NOTICE)
+        emotion = emotion_called(words, self._moods)
+        if emotion is None:
+            names = ", ".join(self._moods[label.name.lower()] for label in EmotionLabel)
+            guess = self._moods[turns[0].answer.emotion.name.lower()]
+            return Part(self._words["emotion_guess"].format(emotion=guess, names=names), Kind.NOTICE)
+        await counsels.correct(person.user_id, turns[0].id, emotion)
+        said = self._words["emotion_corrected"].format(emotion=self._moods[emotion.name.lower()])
+        return Part(said, Kind.NOTICE)
+
+    async def _show_mood(self, person: Person) -> Part:
+        """Draw the open counsel and the last days in a line each, with a guess at how they went."""
+        since = self._now() - MOOD_SHOWN
+        moments = await self._counsels_of(person).moments(person.user_id, since=since)
+        open_turns = await self._counsels_of(person).recent(person.user_id, limit=1)
+        here = [moment for moment in moments if open_turns and moment.counsel_id == open_turns[0].counsel_id]
+        lines = []
+        for title, shown in (("mood_here", here), ("mood_days", moments)):
+            if shown and (title == "mood_here" or len(shown) > len(here)):
+                flowed = flow(shown, words=self._moods)
+                lines.append(f"{self._words[title]} {sparkline(shown)}\n{flowed}")
+        return Part("\n\n".join(lines) or self._words["nothing_said"], Kind.NOTICE)
 
     async def _choose(self, words: str, account: Account, person: Person) -> Part:
         chosen = find(self._characters, words)
@@ -261,11 +352,9 @@ class Counsellor:
         return Part(self._words["tone_chosen"].format(name=chosen.name, greeting=chosen.greeting), Kind.NOTICE)
 
 
-def _situation(message: Message, character: Character, emotion: Emotion, turns: Sequence[Turn]) -> Situation:
-    readable = tuple(
-        turn if len(turn.text) <= READ_AT_MOST else replace(turn, text=shorten(turn.text)) for turn in turns
-    )
-    return Situation(shorten(message.text), character, emotion, readable)
+def _readable(turns: Sequence[Turn]) -> Iterator[Turn]:
+    for turn in turns:
+        yield turn if len(turn.text) <= READ_AT_MOST else replace(turn, text=shorten(turn.text))
 
 
 def _in_background(work: Coroutine[None, None, None]) -> asyncio.Task[None]:

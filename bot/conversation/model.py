@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NewType
 
 UserId = NewType("UserId", str)
@@ -93,12 +93,45 @@ class Person:
 
     @property
     def is_on_record(self) -> bool:
-        return self.consent is not None and Scope.STORAGE in self.consent.scopes
+        return self._allows(Scope.STORAGE)
+
+    @property
+    def is_remembered(self) -> bool:
+        return self._allows(Scope.STORAGE) and self._allows(Scope.MEMORY)
+
+    def _allows(self, scope: Scope) -> bool:
+        return self.consent is not None and scope in self.consent.scopes
+
+
+class Gravity(IntEnum):
+    """How much a moment weighs: what a joking manner of speech must know."""
+
+    LIGHT = 0
+    """Glad, or nothing in particular."""
+    HEAVY = 1
+    """Sad, tired, annoyed or worried."""
+    GRAVE = 2
+    """Grief, panic, or having been hurt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decorations:
+    """Small words around a character's sentences, up to the moment that weighs `until`.
+
+    `openers` stand before the first sentence of a reply, `closers` in place of the full stop of a statement.
+    """
+
+    openers: tuple[str, ...] = ()
+    closers: tuple[str, ...] = ()
+    until: Gravity = Gravity.LIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """Who answers. `renderer` is the `character_model` in use: `rule:seonbi`, `lora:expert`, `prompt` …"""
+    """Who answers. `renderer` is the `character_model` in use: `rule:seonbi`, `lora:expert`, `prompt` …
+
+    `softened` renders in its place while the moment is grave.
+    """
 
     id: CharacterId
     name: str
@@ -107,6 +140,8 @@ class Character:
     persona: str
     greeting: str
     sample: str
+    softened: str
+    decorations: Decorations = Decorations()
     aliases: tuple[str, ...] = ()
 
     @property
@@ -139,16 +174,37 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What a person said at an earlier time, recalled because it has to do with what they say now."""
+
+    turn_id: TurnId
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a person felt as they said something: a guess, unless they corrected it."""
+
+    at: datetime
+    emotion: EmotionLabel
+    counsel_id: CounselId
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that a responder may know. `recent` is the open counsel, oldest first, without `text`.
 
-    Texts are of bounded length: `shorten` leaves the beginning and the end of longer ones.
+    `memories` are from before it, the fittest first; `rejected` the drafts that the person wanted otherwise. Texts are
+    of bounded length: `shorten` leaves the beginning and the end of longer ones.
     """
 
     text: str
     character: Character
     emotion: Emotion
     recent: tuple[Turn, ...]
+    memories: tuple[Memory, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 class Kind(StrEnum):

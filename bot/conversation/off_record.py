@@ -13,7 +13,9 @@ from bot.conversation.model import (
     Character,
     CharacterId,
     CounselId,
+    EmotionLabel,
     Message,
+    Moment,
     Person,
     Turn,
     TurnId,
@@ -103,6 +105,30 @@ class OffTheRecord:
 
     async def end(self, user_id: UserId, *, at: datetime) -> None:
         self._counsels.pop(user_id, None)
+
+    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        counsel = self._counsels.get(user_id)
+        return counsel.turns.pop()[1] if counsel and counsel.turns else None
+
+    async def retract(self, user_id: UserId) -> Turn | None:
+        counsel = self._counsels.get(user_id)
+        if not counsel or not counsel.turns:
+            return None
+        heard, turn = counsel.turns.pop()
+        counsel.turns.append((heard, replace(turn, answer=None)))
+        return turn
+
+    async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:
+        counsel = self._counsels.get(user_id)
+        for i, (heard, turn) in enumerate(counsel.turns if counsel else ()):
+            if counsel and turn.id == turn_id and turn.answer:
+                counsel.turns[i] = (heard, replace(turn, answer=replace(turn.answer, emotion=emotion)))
+
+    async def moments(self, user_id: UserId, *, since: datetime) -> Sequence[Moment]:
+        turns = await self.recent(user_id, limit=TURNS_KEPT)
+        return [
+            Moment(turn.at, turn.answer.emotion, turn.counsel_id) for turn in turns if turn.answer and turn.at >= since
+        ]
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         return ()

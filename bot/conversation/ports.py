@@ -1,6 +1,6 @@
 """What the conversation needs of the world, in its own words. `storage` and `bot.backends` fulfil these."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,10 @@ from bot.conversation.model import (
     CharacterId,
     Consent,
     Emotion,
+    EmotionLabel,
+    Memory,
     Message,
+    Moment,
     Part,
     Person,
     Situation,
@@ -38,6 +41,22 @@ class Conversation(Protocol):
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         """Return the stored messages whose reply never arrived, oldest first, to be responded to again."""
+        ...
+
+
+class Journal(Protocol):
+    """What a door with a screen shows people of their own."""
+
+    async def person(self, account: Account) -> Person:
+        """Return who an account is: somebody known, or a stranger."""
+        ...
+
+    async def counsel(self, account: Account) -> Sequence[Turn]:
+        """Return the last answered turns of the open counsel, oldest first."""
+        ...
+
+    async def moments(self, account: Account, *, since: datetime) -> Sequence[Moment]:
+        """Return what they felt in their answered turns since then, oldest first."""
         ...
 
 
@@ -75,9 +94,40 @@ class Counsels(Protocol):
         """End the open counsel, if any, and log the flow of its emotions."""
         ...
 
+    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        """Delete the last turn of the open counsel for good, and return what it was."""
+        ...
+
+    async def retract(self, user_id: UserId) -> Turn | None:
+        """Take back the answer to the last turn of the open counsel, so that it can be answered anew.
+
+        Returns the turn as it was.
+        """
+        ...
+
+    async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:
+        """Replace the guess at what an answered turn feels by the person's own word."""
+        ...
+
+    async def moments(self, user_id: UserId, *, since: datetime) -> Sequence[Moment]:
+        """Return what was felt in the answered turns since then, oldest first."""
+        ...
+
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         """Return the messages that were heard but whose reply was never stored or never delivered, oldest first."""
         ...
+
+
+class Memories(Protocol):
+    """What was said in turns that somebody allowed to be remembered. Nobody's memories are reached but their own."""
+
+    async def recall(self, user_id: UserId, text: str, *, without: Collection[TurnId], limit: int) -> Sequence[Memory]:
+        """Return what has to do with `text`, the fittest first. Raises `NoMemory` when it cannot be searched now."""
+        ...
+
+
+class NoMemory(Exception):
+    """Memories are out of reach for now. Says why, never a person's words."""
 
 
 class EmotionReader(Protocol):

@@ -1,12 +1,13 @@
-"""Character, recent turns and what was just said -> chat messages for a language model, within a token budget."""
+"""Character, memories, recent turns and what was just said -> chat messages for a model, within a token budget."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from string import Template
 from typing import Literal
 
-from bot.conversation.model import Situation
+from bot.conversation.model import Memory, Situation
 from bot.resources import text
+from bot.safety.assess import Level, assess
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,26 @@ def tokens_at_most(content: str) -> int:
     return len(content) * 3 // 2 + 8
 
 
+MEMORY_TOKENS = 400
+MEMORY_LENGTH = 120
+
+
+def remembered(memories: Sequence[Memory]) -> tuple[Memory, ...]:
+    """Leave the fittest memories that fit into `MEMORY_TOKENS`, none of them about danger: nobody is reminded of it."""
+    left = MEMORY_TOKENS
+    kept = []
+    for memory in memories:
+        text = " ".join(memory.text.split())
+        text = text if len(text) <= MEMORY_LENGTH else f"{text[: MEMORY_LENGTH - 1]}…"
+        if assess(memory.text).level is not Level.NONE:
+            continue
+        left -= tokens_at_most(text)
+        if left < 0:
+            break
+        kept.append(replace(memory, text=text))
+    return tuple(kept)
+
+
 def compose(
     situation: Situation, *, budget: int, count: Callable[[str], int] = tokens_at_most
 ) -> tuple[ChatMessage, ...]:
@@ -28,9 +49,12 @@ def compose(
     A character that a stylist renders is not described to the model: style comes from one place.
     """
     character = situation.character
+    memories = "\n".join(f"- {memory.at:%Y-%m-%d}: {memory.text}" for memory in situation.memories)
     persona = text("prompts/plain.md") if character.is_restyled else character.persona
     feeling = situation.emotion.label.value if situation.emotion.is_confident else "알 수 없음"
     instructions = Template(text("prompts/counsellor.md")).substitute(persona=persona.strip(), feeling=feeling)
+    if memories:
+        instructions += Template(text("prompts/memories.md")).substitute(memories=memories)
 
     system = ChatMessage("system", instructions.strip())
     said = ChatMessage("user", situation.text)

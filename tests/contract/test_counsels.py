@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from bot.conversation.model import Account, EmotionLabel
+from bot.conversation.model import Account, EmotionLabel, Moment
 from bot.conversation.ports import Counsels
 from tests.storage.examples import FRIEND, JUN, MINA, NOON, SCHOLAR, Talker, an_answer
 
@@ -162,3 +162,74 @@ async def test_an_ended_counsel_is_not_gone_on_with(counsels: Counsels) -> None:
     assert not await counsels.recent(MINA.user_id, limit=10)
     await talk(counsels, MINA, "다시 왔어", start=2)
     assert [turn.text for turn in await counsels.recent(MINA.user_id, limit=10)] == ["다시 왔어"]
+
+
+async def test_what_is_undone_is_gone_and_what_was_before_it_stays(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘")
+    await talk(counsels, JUN, "준의 말")
+
+    undone = await counsels.undo(MINA.user_id, at=NOON)
+
+    assert undone is not None
+    assert undone.text == "둘"
+    assert [turn.text for turn in await counsels.recent(MINA.user_id, limit=10)] == ["하나"]
+    assert [turn.text for turn in await counsels.recent(JUN.user_id, limit=10)] == ["준의 말"]
+
+
+async def test_an_undone_message_that_comes_again_is_heard_anew(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나")
+    await counsels.undo(MINA.user_id, at=NOON)
+
+    turn = await counsels.hear(MINA.user_id, MINA.says("하나"), character=FRIEND)
+
+    assert turn.answer is None
+
+
+async def test_nothing_is_undone_or_retracted_where_nothing_was_said(counsels: Counsels) -> None:
+    assert await counsels.undo(MINA.user_id, at=NOON) is None
+    assert await counsels.retract(MINA.user_id) is None
+
+    await talk(counsels, MINA, "하나")
+    await counsels.end(MINA.user_id, at=NOON)
+
+    assert await counsels.undo(MINA.user_id, at=NOON) is None
+    assert await counsels.retract(MINA.user_id) is None
+
+
+async def test_a_retracted_answer_makes_room_for_another(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나")
+
+    retracted = await counsels.retract(MINA.user_id)
+
+    assert retracted is not None
+    assert retracted.answer == an_answer("하나 답")
+    assert not await counsels.recent(MINA.user_id, limit=10)
+    await counsels.answer(MINA.user_id, retracted.id, an_answer("다른 답"))
+    (recent,) = await counsels.recent(MINA.user_id, limit=10)
+    assert (recent.text, recent.answer) == ("하나", an_answer("다른 답"))
+
+
+async def test_the_persons_own_word_for_a_feeling_replaces_the_guess(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘")
+    first, second = await counsels.recent(MINA.user_id, limit=10)
+
+    await counsels.correct(MINA.user_id, second.id, EmotionLabel.GRATEFUL)
+    await counsels.correct(JUN.user_id, first.id, EmotionLabel.GRATEFUL)
+
+    turns = await counsels.recent(MINA.user_id, limit=10)
+    assert [turn.answer and turn.answer.emotion for turn in turns] == [EmotionLabel.SAD, EmotionLabel.GRATEFUL]
+
+
+async def test_moments_are_what_was_felt_since_a_time_oldest_first(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘", "셋")
+    await talk(counsels, JUN, "준의 말")
+    turns = await counsels.recent(MINA.user_id, limit=10)
+    await counsels.correct(MINA.user_id, turns[2].id, EmotionLabel.JOYFUL)
+
+    moments = await counsels.moments(MINA.user_id, since=NOON + timedelta(minutes=2))
+
+    counsel_id = turns[0].counsel_id
+    assert moments == [
+        Moment(NOON + timedelta(minutes=2), EmotionLabel.SAD, counsel_id),
+        Moment(NOON + timedelta(minutes=3), EmotionLabel.JOYFUL, counsel_id),
+    ]

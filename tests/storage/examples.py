@@ -38,7 +38,7 @@ class Talker:
 
 
 def a_character(name: str, *, renderer: str) -> Character:
-    return Character(CharacterId(name), name, name, renderer, persona="", greeting="", sample="")
+    return Character(CharacterId(name), name, name, renderer, persona="", greeting="", sample="", softened=renderer)
 
 
 FRIEND = a_character("mentos", renderer="rule:friend")

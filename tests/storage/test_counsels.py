@@ -171,13 +171,7 @@ async def test_what_is_to_be_remembered_is_put_out_once(house: Storage) -> None:
     await house.counsels.answer(MINA.user_id, turn.id, an_answer("또"))
 
     (row,) = await rows_of(house, outbox)
-    assert (row.user_id, row.dialog_id, row.op, row.attempts, row.dt_outbox) == (
-        MINA.user_id,
-        turn.id,
-        "upsert",
-        0,
-        NOON,
-    )
+    assert (row.user_id, row.dialog_id, row.op, row.dt_outbox) == (MINA.user_id, turn.id, "upsert", NOON)
 
 
 async def test_what_is_not_to_be_remembered_is_not_put_out(house: Storage) -> None:
@@ -185,7 +179,17 @@ async def test_what_is_not_to_be_remembered_is_not_put_out(house: Storage) -> No
 
     await talk(house, MINA, EmotionLabel.SAD)
 
-    assert not await rows_of(house, outbox)
+    (row,) = await rows_of(house, outbox)
+    assert (row.user_id, row.op) == (MINA.user_id, "forget")
+
+
+async def test_who_allows_memory_again_has_everything_put_out_again(house: Storage) -> None:
+    await talk(house, MINA, EmotionLabel.SAD, EmotionLabel.HAPPY)
+    await house.people.consent(MINA.account, MINA.person, yes(Scope.STORAGE))
+
+    await house.people.consent(MINA.account, MINA.person, yes())
+
+    assert [row.op for row in await rows_of(house, outbox)] == ["upsert", "upsert", "forget", "upsert", "upsert"]
 
 
 async def test_a_time_without_its_zone_is_refused(house: Storage) -> None:
@@ -284,14 +288,15 @@ async def test_guests_who_left_are_erased_whole(house: Storage) -> None:
     await house.counsels.end(GUEST.user_id, at=NOON)
     await talk(house, MINA, EmotionLabel.SAD)
 
-    erased = await house.counsels.expire(guests_before=NOON + DAY, turns_before=None)
+    erased = await house.counsels.expire(guests_before=NOON + DAY, turns_before=None, at=NOON)
 
     assert erased == 1
     assert await house.people.find(GUEST.account) is None
     with pytest.raises(NoKey):
         await house.keys.of(GUEST.user_id)
     for table in metadata.sorted_tables:
-        assert GUEST.user_id not in {getattr(row, "user_id", None) for row in await rows_of(house, table)}
+        left = [row for row in await rows_of(house, table) if getattr(row, "user_id", None) == GUEST.user_id]
+        assert [row.op for row in left] == (["forget"] if table is outbox else [])
     assert len(await rows_of(house, dialog)) == len(await rows_of(house, counsel)) == 1
     assert not await rows_of(house, emotion_log)
 
@@ -299,20 +304,20 @@ async def test_guests_who_left_are_erased_whole(house: Storage) -> None:
 async def test_guests_who_are_still_here_stay(house: Storage) -> None:
     await talk(house, GUEST, EmotionLabel.SAD, at=NOON + 2 * DAY)
 
-    assert await house.counsels.expire(guests_before=NOON + DAY, turns_before=None) == 0
+    assert await house.counsels.expire(guests_before=NOON + DAY, turns_before=None, at=NOON) == 0
 
     assert await house.people.find(GUEST.account) is not None
 
 
 async def test_a_guest_who_has_just_consented_stays(house: Storage) -> None:
-    assert await house.counsels.expire(guests_before=NOON, turns_before=None) == 0
+    assert await house.counsels.expire(guests_before=NOON, turns_before=None, at=NOON) == 0
 
 
 async def test_a_half_erased_guest_is_found_again(house: Storage) -> None:
     await talk(house, GUEST, EmotionLabel.SAD)
     await house.keys.erase(GUEST.user_id)
 
-    assert await house.counsels.expire(guests_before=NOON + DAY, turns_before=None) == 1
+    assert await house.counsels.expire(guests_before=NOON + DAY, turns_before=None, at=NOON) == 1
 
     assert await house.people.find(GUEST.account) is None
 
@@ -322,12 +327,13 @@ async def test_old_turns_go_and_their_counsels_emotions_stay(house: Storage) -> 
     await house.counsels.end(MINA.user_id, at=NOON)
     await talk(house, MINA, EmotionLabel.HAPPY, at=NOON + 2 * DAY)
 
-    assert await house.counsels.expire(guests_before=NOON - DAY, turns_before=NOON + DAY) == 1
+    assert await house.counsels.expire(guests_before=NOON - DAY, turns_before=NOON + DAY, at=NOON) == 1
 
     (kept,) = await rows_of(house, dialog)
     assert kept.dt_dialog == NOON + 2 * DAY
     assert len(await rows_of(house, emotion_log)) == 1
     assert len(await rows_of(house, user)) == 3
+    assert [row.op for row in await rows_of(house, outbox)] == ["upsert", "upsert", "delete"]
 
 
 async def test_a_row_moved_to_another_person_does_not_open(house: Storage) -> None:

@@ -101,7 +101,7 @@ async def test_the_id_of_a_deleted_turn_is_never_given_again(storage: Storage) -
             ids.append(
                 connection.execute(
                     ROWS.metadata.tables["outbox"].insert(),
-                    {"user_id": "u", "dialog_id": 1, "op": "upsert", "attempts": 0, "dt_outbox": NOON},
+                    {"user_id": "u", "dialog_id": 1, "op": "upsert", "dt_outbox": NOON},
                 ).lastrowid
             )
             connection.execute(text("DELETE FROM outbox"))

@@ -75,13 +75,12 @@ class Reflector:
                     continue
         return None
 
-    def noun(self, morphemes: Sequence[Morpheme]) -> str | None:
-        """Return the first noun that is safe to take up as a subject of talk, as we would say it."""
+    def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
+        """Return the nouns that are safe to take up as a subject of talk, in order: as written, and as we would."""
         echo: Mapping[str, str] = self._lexicon["echo"]
         nouns = [m for m in morphemes if m.tag == "NNG"]
         wholes = {m.form: before.form + m.form for before, m in pairwise(nouns) if before.end == m.start}
-        spoken = (echo.get(wholes.get(m.form, "")) or echo.get(m.form) for m in nouns)
-        return next(filter(None, spoken), None)
+        return {m.form: said for m in nouns if (said := echo.get(wholes.get(m.form, "")) or echo.get(m.form))}
 
     def _state(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """The speaker's feeling, wish or inability: "내일 발표가 있는데 너무 떨려" becomes "… 너무 떨리시는군요."."""

@@ -2,11 +2,11 @@
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from bot.backends.scripted.bank import Asks, Bank, Mood, Occasion, Skill, Stage, Topic
 from bot.backends.scripted.reflection import Join, Morpheme, Reflector
-from bot.conversation.model import EmotionLabel, Situation, Turn
+from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
 
 _REMEMBERED = 20
 _CARRIED = 8
@@ -91,7 +91,16 @@ class ScriptedCounsellor:
             reply.add(named, *self._bank.neutral)
             if mood is Mood.LOW and topic is not None and topic is self._bank.topic(situation.text) and reply.draw(2):
                 reply.add(topic.says)
-        reply.add(*self._questions(situation, mood=mood, noun=self._reflector.noun(morphemes), reply=reply))
+        nouns = self._reflector.nouns(morphemes)
+        if (known := self._remembered(nouns, situation.memories)) and reply.is_new(known):
+            reply.sentences.insert(0, known)
+        reply.add(*self._questions(situation, mood=mood, noun=next(iter(nouns.values()), None), reply=reply))
+
+    def _remembered(self, nouns: Mapping[str, str], memories: Sequence[Memory]) -> str | None:
+        """Say that the person spoke of the same thing before, by a word that they have just said themselves."""
+        shared = (said for noun, said in nouns.items() if any(noun in memory.text for memory in memories))
+        noun = next(shared, None)
+        return self._bank.reflection["recalls"].format(noun=noun) if noun else None
 
     def _questions(
         self, situation: Situation, *, mood: Mood, noun: str | None, reply: "_Reply"
@@ -129,7 +138,8 @@ class _Reply:
     """The sentences chosen so far. Choices hang on the text and the turn, so that they can be repeated."""
 
     def __init__(self, situation: Situation) -> None:
-        self._used = set(_said(situation.recent[-_REMEMBERED:]))
+        rejected = (line for draft in situation.rejected for line in _SENTENCE_END.split(draft.strip()))
+        self._used = {*_said(situation.recent[-_REMEMBERED:]), *rejected}
         self._seed = f"{len(situation.recent)} {situation.recent[-1].text if situation.recent else ''} {situation.text}"
         self.sentences: list[str] = []
 

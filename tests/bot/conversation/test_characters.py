@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.conversation.characters import CharacterError, find, load
-from bot.conversation.model import CharacterId, Mendable
+from bot.conversation.model import CharacterId, Decorations, Gravity, Mendable
 
-RULES = {"rule:haeyo", "rule:banmal", "rule:munche", "rule:seonbi"}
+STYLES = "haeyo banmal munche seonbi android azae enfp expert halbae naruto sosim"
+RULES = {f"rule:{style}" for style in STYLES.split()}
 
 Write = Callable[..., Path]
 
@@ -36,7 +37,8 @@ def write(tmp_path: Path) -> Write:
 
 
 def test_the_default_character_comes_first_and_the_others_by_file_name() -> None:
-    assert list(load(available=RULES)) == ["mentos", "friend", "munche", "seonbi"]
+    others = "android azae enfp expert friend halbae munche naruto seonbi sosim"
+    assert list(load(available=RULES)) == ["mentos", *others.split()]
 
 
 def test_a_file_in_a_second_folder_adds_a_character(write: Write) -> None:
@@ -138,3 +140,23 @@ def test_no_two_characters_answer_to_the_same_words() -> None:
     for character in characters.values():
         for words in (character.id, character.name, character.name_en, *character.aliases):
             assert find(characters, words) is character
+
+
+def test_what_softens_and_adorns_a_character_is_read(write: Write) -> None:
+    folder = write(softened='["rule:banmal"]', decorations='{ openers = ["허허,"], closers = ["~"], until = "heavy" }')
+
+    robot = load(available=RULES, folders=[folder])[CharacterId("robot")]
+
+    assert robot.softened == "rule:banmal"
+    assert robot.decorations == Decorations(("허허,",), ("~",), Gravity.HEAVY)
+
+
+def test_a_character_that_says_nothing_of_it_stays_as_it_is_in_grave_moments(write: Write) -> None:
+    robot = load(available=RULES, folders=[write()])[CharacterId("robot")]
+
+    assert (robot.softened, robot.decorations) == ("rule:haeyo", Decorations())
+
+
+def test_a_weight_that_is_none_is_refused(write: Write) -> None:
+    with pytest.raises(CharacterError, match="until"):
+        load(available=RULES, folders=[write(decorations='{ openers = ["허허,"], until = "always" }')])

@@ -19,16 +19,19 @@ from bot.conversation.model import (
     Person,
     Scope,
     Situation,
+    TurnId,
     UserId,
 )
 from bot.conversation.off_record import OffTheRecord
 from bot.conversation.ports import NoReply, Responder
+from bot.conversation.prompt import tokens_at_most
 from bot.resources import strings
 from tests.fakes import (
     CHARACTERS,
     START,
     Clock,
     FixedEmotions,
+    InMemoryMemories,
     InMemoryPeople,
     MarkingStylist,
     SayingResponder,
@@ -48,16 +51,19 @@ class Room:
         self.people = InMemoryPeople()
         self.stored = OffTheRecord(now=self.clock)
         self.off_record = OffTheRecord(now=self.clock)
+        self.memories = InMemoryMemories()
         self.responder = responder or SayingResponder("그러셨군요. 언제부터 그러셨어요?")
         self.counsellor = Counsellor(
             people=self.people,
             counsels=self.stored,
             off_record=self.off_record,
+            memories=self.memories,
             emotions=FixedEmotions(),
             responder=self.responder,
             stylist=MarkingStylist(),
             characters=CHARACTERS,
             words=strings("ko")["core"],
+            moods=strings("ko")["mood"],
             language="ko",
             now=self.clock,
             asks_consent=asks_consent,
@@ -472,3 +478,178 @@ async def test_a_message_is_the_same_to_everyone_whatever_door_it_came_through()
 def test_a_message_keeps_its_identity_when_cleaned() -> None:
     sent = Message(HANEUL, "1", "글", START)
     assert replace(sent, text="글") == sent
+
+
+def last_asked(room: Room) -> Situation:
+    assert isinstance(room.responder, SayingResponder)
+    return room.responder.asked[-1]
+
+
+class TestRemembering:
+    async def test_what_was_said_before_is_put_before_the_responder_and_kept_as_recalled(self) -> None:
+        room = Room()
+        person = await room.introduce(*Scope)
+        room.memories.keep(person.user_id, "고양이 나비를 키워요", turn_id=900)
+
+        await room.say("안녕하세요")
+        assert last_asked(room).memories == ()
+        await room.say("고양이 때문에 웃었어요")
+
+        assert [memory.text for memory in last_asked(room).memories] == ["고양이 나비를 키워요"]
+        first, second = await room.stored.recent(person.user_id, limit=9)
+        assert second.answer is not None
+        assert second.answer.recalled == (TurnId(900), first.id)
+
+    @pytest.mark.parametrize("scopes", [(), (Scope.STORAGE,), (Scope.MEMORY,)])
+    async def test_nothing_is_recalled_of_who_has_not_allowed_it(self, scopes: tuple[Scope, ...]) -> None:
+        room = Room()
+        person = await room.introduce(*scopes)
+        room.memories.keep(person.user_id, "고양이 나비를 키워요", turn_id=900)
+
+        await room.say("고양이 때문에 웃었어요")
+
+        assert last_asked(room).memories == ()
+
+    async def test_turns_at_hand_are_not_recalled_again(self) -> None:
+        room = Room()
+        person = await room.introduce(*Scope)
+        await room.say("고양이 나비를 키워요")
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        room.memories.keep(person.user_id, "고양이 나비를 키워요", turn_id=turn.id)
+
+        await room.say("고양이 때문에 웃었어요")
+
+        assert last_asked(room).memories == ()
+
+    async def test_nobody_is_reminded_of_danger(self) -> None:
+        room = Room()
+        person = await room.introduce(*Scope)
+        room.memories.keep(person.user_id, "고양이 두고 죽고 싶어", turn_id=900)
+        room.memories.keep(person.user_id, "고양이 나비를 키워요", turn_id=901)
+
+        await room.say("고양이 때문에 웃었어요")
+
+        assert [memory.text for memory in last_asked(room).memories] == ["고양이 나비를 키워요"]
+
+    async def test_memories_stay_within_four_hundred_tokens(self) -> None:
+        room = Room()
+        person = await room.introduce(*Scope)
+        for number in range(20):
+            room.memories.keep(person.user_id, "고양이 " + "나비가 좋아요 " * 40, turn_id=900 + number)
+
+        await room.say("고양이 때문에 웃었어요")
+
+        recalled = last_asked(room).memories
+        assert 1 <= sum(tokens_at_most(memory.text) for memory in recalled) <= 400
+
+
+class TestAgain:
+    async def test_the_last_turn_is_answered_anew_with_what_was_said_rejected(self) -> None:
+        room = Room(SayingResponder("첫 답이에요.", "다른 답이에요."))
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("잠이 안 와요")
+
+        parts = await room.say("/다시")
+
+        assert said(parts) == "<rule:haeyo>다른 답이에요."
+        assert (last_asked(room).text, last_asked(room).rejected) == ("잠이 안 와요", ("첫 답이에요.",))
+        assert last_asked(room).recent == ()
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert (turn.text, turn.answer.draft) == ("잠이 안 와요", "다른 답이에요.")
+
+    async def test_help_in_danger_is_given_again_in_the_same_words(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        [helped] = await room.say(IN_DANGER)
+        await room.counsellor.drain()
+
+        assert await room.say("/다시") == [helped]
+
+    async def test_what_failed_can_be_tried_again(self) -> None:
+        room = Room(SayingResponder(NoReply("gone"), "이제 답해요."))
+        await room.introduce(Scope.STORAGE)
+        with pytest.raises(NoReply):
+            await room.say("잠이 안 와요")
+
+        assert said(await room.say("/다시")) == "<rule:haeyo>이제 답해요."
+
+    @pytest.mark.parametrize("command", ["/다시", "/취소", "/감정", "/감정 슬픔", "/기분"])
+    async def test_where_nothing_was_said_a_notice_says_so(self, command: str) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        [notice] = await room.say(command)
+        assert notice == Part(strings("ko")["core"]["nothing_said"], Kind.NOTICE)
+
+
+class TestUndo:
+    async def test_the_last_turn_is_as_if_it_had_never_been(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("하나")
+        await room.say("둘")
+
+        assert kinds(await room.say("/취소")) == [Kind.NOTICE]
+
+        assert [turn.text for turn in await room.stored.recent(person.user_id, limit=9)] == ["하나"]
+        await room.say("셋")
+        assert [turn.text for turn in last_asked(room).recent] == ["하나"]
+
+    async def test_off_the_record_too(self) -> None:
+        room = Room()
+        await room.say("하나")
+        await room.say("/취소")
+        await room.say("둘")
+        assert last_asked(room).recent == ()
+
+
+class TestEmotion:
+    async def test_the_guess_is_shown_and_corrected_by_the_persons_own_word(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("하나")
+
+        [guess] = await room.say("/감정")
+        [corrected] = await room.say("/감정 고마움")
+
+        assert strings("ko")["mood"]["anxious"] in guess.text
+        assert strings("ko")["mood"]["grateful"] in corrected.text
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert turn.answer.emotion is EmotionLabel.GRATEFUL
+
+    async def test_a_word_that_is_no_emotion_shows_those_there_are(self) -> None:
+        room = Room()
+        await room.say("하나")
+        [notice] = await room.say("/감정 뿅뿅")
+        assert all(strings("ko")["mood"][label.name.lower()] in notice.text for label in EmotionLabel)
+
+
+class TestMood:
+    async def test_a_counsel_is_drawn_in_a_line_with_words(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        for text in ("하나", "둘", "셋"):
+            await room.say(text)
+            room.clock.advance(timedelta(minutes=1))
+
+        [mood] = await room.say("/기분")
+
+        assert mood.kind is Kind.NOTICE
+        assert "▂▂▂" in mood.text
+
+
+class TestGravity:
+    async def test_a_joking_character_softens_while_the_words_are_grave(self) -> None:
+        room = Room()
+        await room.introduce(Scope.STORAGE)
+        await room.say("/말투 joker")
+
+        light = said(await room.say("오늘 수업이 있었어요"))
+        grave = said(await room.say("어제 할머니가 돌아가셨어요"))
+        after = said(await room.say("네"))
+
+        assert "<rule:joke>" in light
+        assert "<rule:haeyo>" in grave
+        assert "<rule:haeyo>" in after
+        assert "허허" not in grave + after

@@ -52,7 +52,7 @@ class ScriptedConversation:
 
 
 def character(name: str, korean: str) -> Character:
-    return Character(CharacterId(name), korean, name.title(), f"rule:{name}", "", "", "")
+    return Character(CharacterId(name), korean, name.title(), f"rule:{name}", "", "", "", f"rule:{name}")
 
 
 def door(conversation: ScriptedConversation, *, sync_commands: bool = False) -> DiscordDoor:

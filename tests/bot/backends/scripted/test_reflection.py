@@ -96,11 +96,11 @@ def test_what_could_hurt_or_distort_is_not_said_back(reflector: Reflector, text:
 
 
 def test_a_mother_is_spoken_of_as_one_speaks_of_another_person_s_mother(reflector: Reflector) -> None:
-    assert reflector.noun(morphemes("엄마랑 또 싸웠어")) == "어머니"
+    assert reflector.nouns(morphemes("엄마랑 또 싸웠어")) == {"엄마": "어머니"}
 
 
 def test_a_name_is_never_taken_up_as_a_subject(reflector: Reflector) -> None:
-    assert reflector.noun(morphemes("민수가 서울에 갔어")) is None
+    assert reflector.nouns(morphemes("민수가 서울에 갔어")) == {}
 
 
 def test_a_reflection_knows_which_lines_would_say_the_same_again(reflector: Reflector) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,7 @@ from bot.conversation.model import (
     CounselId,
     Emotion,
     EmotionLabel,
+    Memory,
     Situation,
     Turn,
     TurnId,
@@ -25,7 +27,7 @@ from bot.conversation.model import (
 from inference_server.korean import kiwi, morphemes
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MENTOS = Character(CharacterId("mentos"), "멘토스", "Mentos", "rule:haeyo", "", "", "")
+MENTOS = Character(CharacterId("mentos"), "멘토스", "Mentos", "rule:haeyo", "", "", "", "rule:haeyo")
 UNREAD = Emotion(((EmotionLabel.SAD, 0.2),), is_confident=False)
 
 EMOTION_STEMS = (
@@ -328,3 +330,22 @@ def test_what_was_just_told_is_not_asked(counsellor: ScriptedCounsellor) -> None
         recent.append(answered("석 달 전부터 아무한테도 말을 안 하고 지내", reply))
 
         assert not re.search("얼마나 되었|아는 사람이 있으세요|누구와 있을 때", reply)
+
+
+def test_what_was_told_before_is_mentioned_by_the_word_that_is_shared(counsellor: ScriptedCounsellor) -> None:
+    told = (Memory(TurnId(9), "고양이 나비를 키워요", NOON), Memory(TurnId(8), "민수가 300만원을 빌려 갔어요", NOON))
+
+    shared = counsellor.sentences(replace(situation("고양이가 요즘 잘 안 먹어요"), memories=told))
+    unshared = counsellor.sentences(replace(situation("민수 때문에 요즘 잠이 안 와요"), memories=told))
+
+    assert shared[0] == "전에도 고양이 이야기를 들려주셨지요."
+    assert not any("전에도" in sentence for sentence in unshared)
+
+
+def test_a_rejected_draft_is_not_said_again(counsellor: ScriptedCounsellor) -> None:
+    now = situation("요즘 너무 힘들어", read_as(EmotionLabel.WEARY))
+    first = counsellor.sentences(now)
+
+    second = counsellor.sentences(replace(now, rejected=(" ".join(first),)))
+
+    assert set(first).isdisjoint(second)

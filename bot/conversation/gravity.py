@@ -1,0 +1,36 @@
+"""How much a moment weighs, so that nobody is joked with who grieves."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from bot.conversation.model import EmotionLabel, Gravity, Turn
+from bot.resources import toml
+from bot.safety.assess import Level, assess
+
+LASTS_TURNS = 5
+"""Turns for which a grave word goes on weighing."""
+
+_HEAVY = {
+    EmotionLabel.SAD,
+    EmotionLabel.WEARY,
+    EmotionLabel.ANNOYED,
+    EmotionLabel.ANXIOUS,
+    EmotionLabel.PENSIVE,
+}
+
+
+def weigh(text: str, emotion: EmotionLabel, recent: Sequence[Turn]) -> Gravity:
+    """Weigh what is said now, and the grave words shortly before it."""
+    if _is_grave(text) or any(_is_grave(turn.text) for turn in recent[-LASTS_TURNS:]):
+        return Gravity.GRAVE
+    return Gravity.HEAVY if emotion in _HEAVY else Gravity.LIGHT
+
+
+def _is_grave(text: str) -> bool:
+    return _grave_words().search(text) is not None or assess(text).level is not Level.NONE
+
+
+@cache
+def _grave_words() -> re.Pattern[str]:
+    return re.compile("|".join(pattern for patterns in toml("grave.toml").values() for pattern in patterns))

@@ -1,0 +1,91 @@
+"""What memories are searched by: vectors, opaque ids and labels, no text. All of it can be made again from the rows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bot.conversation.model import EmotionLabel, Mendable, TurnId, UserId
+
+SPARSE_WEIGHT = 1.0
+DENSE_WEIGHT = 1.0
+"""How much the words and the meaning of a query count for where both are known."""
+
+RRF_K = 60
+"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009): a place in a list is worth weight / (k + place)."""
+
+FUSED_AT_LEAST = 50
+"""How many of each list are fused, however few are asked for."""
+
+
+class VectorsUnreachable(Mendable, ConnectionError):
+    """Vectors cannot be used at all. Says where they were looked for and what to do, never a payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What a text is about. `sparse` weighs the HMACs (uint32) of its morphemes; `dense` is a sentence encoder's."""
+
+    sparse: Mapping[int, float]
+    dense: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A turn, as far as a search may know it."""
+
+    turn_id: TurnId
+    user_id: UserId
+    at: datetime
+    emotion: EmotionLabel
+    embedding: Embedding
+
+
+class Vectors(Protocol):
+    """Points of all people, each of whom is alone: their searches, and the rarity of their words, know no other's."""
+
+    where: str
+    """The place in words, for people."""
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Put points, replacing those of the same turn. When this returns, the death of the process loses none."""
+        ...
+
+    async def delete(self, user_id: UserId, turn_ids: Collection[TurnId]) -> None: ...
+
+    async def forget(self, user_id: UserId) -> None:
+        """Delete every point of one person."""
+        ...
+
+    async def search(
+        self, user_id: UserId, query: Embedding, *, without: Collection[TurnId], limit: int
+    ) -> Sequence[TurnId]:
+        """Return the turns of this person that have to do with the query, the fittest first."""
+        ...
+
+    async def count(self, user_id: UserId | None = None) -> int: ...
+
+    async def clear(self) -> None:
+        """Remove all points, and what is left of deleted ones."""
+        ...
+
+    async def compact(self) -> None:
+        """Remove what is left of deleted points, where that is ours to do."""
+        ...
+
+    async def flush(self) -> None:
+        """See that the death of the machine loses nothing either."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def payload_of(point: Point) -> dict[str, str]:
+    """All that is stored beside a point's vectors."""
+    return {"user_id": point.user_id, "at": point.at.astimezone(UTC).isoformat(), "emotion": point.emotion.value}
+
+
+def check_size(embedding: Embedding, dense_size: int | None) -> None:
+    """Raise ValueError for a dense vector of another encoder than the one whose vectors are kept."""
+    if embedding.dense is not None and len(embedding.dense) != dense_size:
+        raise ValueError(f"a dense vector of size {len(embedding.dense)}, where size {dense_size} is kept")

@@ -1,0 +1,112 @@
+"""A web door over working fakes: a whole counsellor behind it, and nothing stored anywhere."""
+
+import asyncio
+import struct
+import tomllib
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from bot.conversation.counsellor import Counsellor
+from bot.conversation.model import Moment, Situation
+from bot.conversation.off_record import OffTheRecord
+from bot.conversation.ports import Responder
+from bot.journal.pages import Pages
+from bot.messengers.web.door import WebDoor
+from bot.resources import strings
+from tests.fakes import CHARACTERS, Clock, FixedEmotions, InMemoryMemories, InMemoryPeople, MarkingStylist
+
+
+@cache
+def web_strings() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """The words of each language, with those of the page until they lie with the others."""
+    own = tomllib.loads((Path(__file__).parent / "web_strings.toml").read_text(encoding="utf-8"))
+    return {language: {"web": own[language], **strings(language)} for language in ("ko", "en")}
+
+
+class TickingClock(Clock):
+    """A second later each time that it is asked."""
+
+    def __call__(self) -> datetime:
+        self.advance(timedelta(seconds=1))
+        return self.time
+
+
+class HeldResponder:
+    """Fulfils `Responder`: says one sentence, and the other once it is released."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+        yield "첫 문장이에요. 그리고 "
+        await self.released.wait()
+        yield "둘째 문장이에요."
+
+
+class Pencil:
+    """Draws one white dot, and remembers what it was asked to draw."""
+
+    def __init__(self) -> None:
+        self.drawn: list[Sequence[Moment]] = []
+
+    def __call__(self, moments: Sequence[Moment], /, *, words: Mapping[str, str]) -> bytes:
+        self.drawn.append(moments)
+        return b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in (
+                (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+                (b"IDAT", zlib.compress(b"\x00\xff")),
+                (b"IEND", b""),
+            )
+        )
+
+
+class Place:
+    """The door and everything behind it."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        responder: Responder,
+        hosts: Sequence[str] = (),
+        public_url: str | None = None,
+    ) -> None:
+        clock = TickingClock()
+        self.people = InMemoryPeople()
+        self.stored = OffTheRecord(now=clock)
+        off_record = OffTheRecord(now=clock)
+        self.pencil = Pencil()
+        conversation = Counsellor(
+            people=self.people,
+            counsels=self.stored,
+            off_record=off_record,
+            memories=InMemoryMemories(),
+            emotions=FixedEmotions(),
+            responder=responder,
+            stylist=MarkingStylist(),
+            characters=CHARACTERS,
+            words=strings("ko")["core"],
+            moods=strings("ko")["mood"],
+            language="ko",
+            now=clock,
+        )
+        character_id = next(iter(CHARACTERS))
+        self.journal = Pages(
+            people=self.people, counsels=self.stored, off_record=off_record, character_id=character_id
+        )
+        self.door = WebDoor(
+            conversation=conversation,
+            journal=self.journal,
+            characters=list(CHARACTERS.values()),
+            strings=web_strings(),
+            draw=self.pencil,
+            home=home,
+            now=clock,
+            guest_hours=24,
+            hosts=hosts,
+            public_url=public_url,
+        )
