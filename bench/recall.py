@@ -20,7 +20,7 @@ from time import perf_counter
 
 from sqlalchemy import insert
 
-from bot.app import Mentos, Storage, now, open_mentos
+from bot.app import Mentos, now, open_mentos
 from bot.backends.embedded import EmbeddedEmbedder
 from bot.conversation.model import Account, CharacterId, Consent, Message, Person, Scope, UserId
 from bot.settings import Settings
@@ -38,27 +38,23 @@ class QuickEmbedder(EmbeddedEmbedder):
         return super().document(question, text, before="")
 
 
+def invented(dice: random.Random) -> str:
+    return f"{dice.choice(WHO)} {dice.choice(WHERE)} {dice.choice(WHAT)}"
+
+
 async def measure(people: int, turns: int) -> dict[str, float]:
     dice = random.Random(7)  # noqa: S311 - a bench
-
-    def text() -> str:
-        return f"{dice.choice(WHO)} {dice.choice(WHERE)} {dice.choice(WHAT)}"
-
     with tempfile.TemporaryDirectory() as folder:
         async with open_mentos(Settings(home=Path(folder))) as mentos:
             assert mentos.storage
             memories = mentos.storage.memories
-            memories._embedder = QuickEmbedder()
             ids = [UserId(f"person-{number}") for number in range(people)]
             for user_id in ids:
-                await _fill(mentos, mentos.storage, user_id, [text() for _ in range(turns)])
-            await memories.rebuild()
-            while not await memories.drain():
-                pass
-            await memories.settle()
+                await live(mentos, Account("bench", user_id), user_id, [invented(dice) for _ in range(turns)])
+            await learn(mentos)
 
             async def recall() -> None:
-                await memories.recall(dice.choice(ids), f"{text()} 왜 그럴까요?", without=(), limit=8)
+                await memories.recall(dice.choice(ids), f"{invented(dice)} 왜 그럴까요?", without=(), limit=8)
 
             for _ in range(50):
                 await recall()
@@ -74,13 +70,15 @@ async def measure(people: int, turns: int) -> dict[str, float]:
             }
 
 
-async def _fill(mentos: Mentos, storage: Storage, user_id: UserId, texts: list[str]) -> None:
-    account = Account("bench", user_id)
+async def live(mentos: Mentos, account: Account, user_id: UserId, texts: list[str]) -> None:
+    """Write turns of an ended counsel straight into the rows of somebody who allowed everything."""
+    assert mentos.storage
+    counsels = mentos.storage.counsels
     stranger = Person(user_id, CharacterId("mentos"), None)
-    await storage.people.consent(account, stranger, Consent(frozenset(Scope), "bench", now()))
+    await mentos.storage.people.consent(account, stranger, Consent(frozenset(Scope), "bench", now()))
     character = next(iter(mentos.characters.values()))
-    turn = await storage.counsels.hear(user_id, Message(account, "1", texts[0], now()), character=character)
-    key = await storage.counsels._keys.of(user_id)
+    turn = await counsels.hear(user_id, Message(account, "first", texts[0], now()), character=character)
+    key = await counsels._keys.of(user_id)
     rows = [
         {
             "counsel_id": turn.counsel_id,
@@ -95,7 +93,18 @@ async def _fill(mentos: Mentos, storage: Storage, user_id: UserId, texts: list[s
         }
         for number, text in enumerate(texts)
     ]
-    await storage.rows.write(lambda connection: connection.execute(insert(dialog), rows))
+    await mentos.storage.rows.write(lambda connection: connection.execute(insert(dialog), rows))
+    await counsels.end(user_id, at=now())
+
+
+async def learn(mentos: Mentos) -> None:
+    """Make all memories from the rows."""
+    assert mentos.storage
+    mentos.storage.memories._embedder = QuickEmbedder()
+    await mentos.storage.memories.rebuild()
+    await mentos.remember()
+    await mentos.settle()
+    mentos.storage.memories._embedder = EmbeddedEmbedder()
 
 
 async def timed(work: Callable[[], Awaitable[None]]) -> float:

@@ -1,6 +1,6 @@
-"""CPU of a whole durable turn with the script, and the memory of an idle process without the web.
+"""CPU of a whole durable turn with the script, for somebody with memories, and the memory of a process without the web.
 
-    .venv/bin/python bench/turn.py [--turns 300] > bench/results/turn.json
+    .venv/bin/python bench/turn.py [--turns 300] [--memories 1000] > bench/results/turn.json
 
 The turn is `respond` and `delivered` through the composition root, SQLite with synchronous=FULL, every thread counted.
 The ratio is against the bare minimum measured in the same run: one durable insert through the standard library.
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import resource
 import sqlite3
 import statistics
@@ -19,8 +20,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from time import process_time
 
+from recall import invented, learn, live
+
 from bot.app import now, open_mentos
-from bot.conversation.model import Account, Message
+from bot.conversation.model import Account, Message, UserId
 from bot.settings import Settings
 
 SAID = [
@@ -35,13 +38,18 @@ SAID = [
 ]
 
 
-async def measure(turns: int) -> dict[str, float]:
+async def measure(turns: int, memories: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = Settings(home=home, consent={"assume": "storage,memory"})  # type: ignore[arg-type]
         async with AsyncExitStack() as stack:
             mentos = await stack.enter_async_context(open_mentos(settings))
             account = Account("bench", "haneul")
+            if memories:
+                dice = random.Random(7)  # noqa: S311 - a bench
+                told = [f"{invented(dice)}. {SAID[number % len(SAID)]}" for number in range(memories)]
+                await live(mentos, account, UserId("haneul"), told)
+                await learn(mentos)
 
             async def turn(number: int) -> float:
                 message = Message(account, str(number), SAID[number % len(SAID)], now())
@@ -60,6 +68,7 @@ async def measure(turns: int) -> dict[str, float]:
     median = statistics.median(spent)
     return {
         "turns": turns,
+        "memories": memories,
         "turn_cpu_ms_median": round(median, 2),
         "turn_cpu_ms_p95": round(statistics.quantiles(spent, n=20)[-1], 2),
         "plain_insert_cpu_ms_median": round(insert, 3),
@@ -91,5 +100,7 @@ def resident_mb() -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=300)
-    json.dump(asyncio.run(measure(parser.parse_args().turns)), sys.stdout, indent=2)
+    parser.add_argument("--memories", type=int, default=1_000)
+    asked = parser.parse_args()
+    json.dump(asyncio.run(measure(asked.turns, asked.memories)), sys.stdout, indent=2)
     print()

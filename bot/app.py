@@ -1,6 +1,7 @@
 """Where needs and fulfilments meet: the only room that knows both."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,6 +40,8 @@ APOLOGIES = Counter("mentos_apologies", "Replies that failed and became an apolo
 FORGOTTEN = Counter("mentos_recalls_failed", "Replies without memories because these could not be searched")
 FALLBACKS = Counter("mentos_fallbacks", "Replies of the script because the language model failed")
 REACH_S = 2
+TURNS_UNTIL_REMEMBERED = 8
+BATCHES_AT_START = 8
 SECONDS = Histogram("mentos_reply_seconds", "From a message heard to the last part of its reply", ["messenger"])
 
 
@@ -152,17 +155,23 @@ class Apologising:
 
 
 class Remembering:
-    """Fulfils `Conversation` around another: once a reply has arrived, its turn can be recalled."""
+    """Fulfils `Conversation` around another: what was said can be recalled before anybody begins a new counsel.
+
+    Turns are remembered some at a time, which is cheaper, and at every command, which may end a counsel.
+    """
 
     def __init__(self, conversation: Conversation, memories: SqlMemories) -> None:
         self._conversation = conversation
         self._memories = memories
+        self._delivered = itertools.count(1)
 
     def respond(self, message: Message) -> AsyncIterator[Part]:
         return self._conversation.respond(message)
 
     async def delivered(self, message: Message) -> None:
         await self._conversation.delivered(message)
+        if next(self._delivered) % TURNS_UNTIL_REMEMBERED and not message.text.startswith("/"):
+            return
         try:
             await self._memories.drain()
         except Mendable as error:  # the outbox keeps it
@@ -343,6 +352,7 @@ async def _converge(memories: SqlMemories, vectors: Vectors, *, is_shared: bool)
     A server that holds some is left alone: other processes may be writing there.
     """
     try:
+        await memories.drain(batches=BATCHES_AT_START)
         held = await vectors.count()
         if held and (is_shared or await memories.waiting()):
             return False

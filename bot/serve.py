@@ -10,6 +10,8 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 import aiohttp
 import uvicorn
@@ -22,9 +24,13 @@ from bot.conversation.model import Mendable
 from bot.messengers.kakao import KakaoDoor
 from bot.messengers.relay import Relay
 from bot.report import report
+from bot.resources import strings
 from bot.settings import Settings
 from storage.database import DatabaseUnreachable
 from storage.folder import DataFolder, Holder
+
+if TYPE_CHECKING:
+    from bot.messengers.web.door import WebDoor
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +68,12 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
             strings=mentos.words["kakao"],
             now=now,
         )
+        app = http(mentos, kakao)
+        bound_host, bound_port = listening.getsockname()[:2]
+        web = await _web(mentos, settings, app, host=bound_host) if settings.web.enabled else None
         server = _Server(
             uvicorn.Config(
-                http(mentos, kakao),
+                app,
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
@@ -81,14 +90,15 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
 
         for line in report(mentos):
             say(line)
-        bound_host, bound_port = listening.getsockname()[:2]
         shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
         if port and bound_port != port:
             say(words["port_taken"].format(port=port, free=bound_port))
         say(words["kakao_on"] if settings.kakao.secret else words["kakao_off"].format(secret=kakao_secret))
         say(words["discord_on"] if settings.discord.token else words["discord_off"])
+        say(words["web_on"].format(url=f"http://{shown_host}:{bound_port}/") if web else words["web_off"])
         say(words["http_on"].format(url=f"http://{shown_host}:{bound_port}"))
-        await _run_until_stopped(doors, server=server, drains=[kakao.drain(), relay.drain()], failed=mentos.failed)
+        drains = [kakao.drain(), relay.drain(), *([web.drain()] if web else [])]
+        await _run_until_stopped(doors, server=server, drains=drains, failed=mentos.failed)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -166,6 +176,29 @@ async def _run_until_stopped(
         if task.get_name() != "http":
             task.cancel()
     await asyncio.wait([*tasks, *map(asyncio.ensure_future, drains)], timeout=GRACE_S)
+
+
+async def _web(mentos: Mentos, settings: Settings, app: FastAPI, *, host: str) -> "WebDoor":
+    """Mount the page at `/`, behind every other route."""
+    from bot.journal.plot import counsel_png
+    from bot.messengers.web.door import WebDoor  # Gradio and matplotlib are loaded only when the door is on
+
+    local = now().astimezone().tzinfo
+    web = WebDoor(
+        conversation=mentos.conversation,
+        journal=mentos.journal,
+        characters=list(mentos.characters.values()),
+        strings={"ko": strings("ko"), "en": strings("en")},
+        draw=partial(counsel_png, size=(720, 540), tz=local),
+        home=settings.home,
+        now=now,
+        guest_hours=settings.retention.guest_hours,
+        hosts=[*settings.web.hosts, host],
+        public_url=settings.public_url,
+    )
+    web.mount(app)
+    await web.open()
+    return web
 
 
 async def _discord(mentos: Mentos, settings: Settings, *, token: str) -> None:

@@ -40,7 +40,7 @@ def _build() -> Kiwi:
     return built
 
 
-@functools.lru_cache(maxsize=4)  # the emotion and the script read the same message, one after the other
+@functools.lru_cache(maxsize=64)  # emotion, script and memory read the same messages, one soon after the other
 def morphemes(text: str) -> Sequence[Morpheme]:
     """Return the morphemes of a text in order. Lone surrogates, which Kiwi cannot take, are read as U+FFFD."""
     return tuple(Morpheme(t.form, t.tag, t.start, t.end) for t in kiwi().tokenize(_SURROGATE.sub("\ufffd", text)))

@@ -196,9 +196,11 @@ class SqlMemories:
         return Point(row.dialog_id, row.user_id, row.dt_dialog, EmotionLabel(row.dialog_emotion), embedding)
 
     async def _analysed(self, weigh: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
-        """Weigh words in a thread, one text at a time: many at once would keep the event loop from everybody else."""
+        """Weigh the words of one text at a time, and let everybody else have a turn before the next."""
         async with self._analysing:
-            return await asyncio.to_thread(weigh)
+            terms = weigh()
+            await asyncio.sleep(0)
+            return terms
 
 
 def _sealed(terms: Mapping[str, float], key: DataKey) -> Embedding:

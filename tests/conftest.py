@@ -1,5 +1,14 @@
 """Fixtures that several suites share."""
 
-from tests.mysql import mysql_server, pytest_terminal_summary
+import pytest
 
-__all__ = ["mysql_server", "pytest_terminal_summary"]
+from tests import browser, mysql
+from tests.mysql import mysql_server
+
+__all__ = ["mysql_server"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run for want of a program."""
+    mysql.pytest_terminal_summary(terminalreporter)
+    browser.pytest_terminal_summary(terminalreporter)

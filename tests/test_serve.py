@@ -8,7 +8,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,13 +52,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(home: Path, *arguments: str, **variables: str) -> AsyncIterator[Served]:
+async def serving(home: Path, *arguments: str, under: Sequence[str] = (), **variables: str) -> AsyncIterator[Served]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "serve", "--port", "0", *arguments),
+        *(*under, sys.executable, "-m", "bot", "serve", "--port", "0", *arguments),
         env=environment(home, **{**SECRET, **variables}),
         cwd=home.parent,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout
     lines: list[str] = []
@@ -72,7 +73,7 @@ async def serving(home: Path, *arguments: str, **variables: str) -> AsyncIterato
         yield Served(process, lines)
     finally:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import struct
-import tomllib
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from bot.conversation.counsellor import Counsellor
 from bot.conversation.model import Moment, Situation
@@ -21,9 +22,7 @@ from tests.fakes import CHARACTERS, Clock, FixedEmotions, InMemoryMemories, InMe
 
 @cache
 def web_strings() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """The words of each language, with those of the page until they lie with the others."""
-    own = tomllib.loads((Path(__file__).parent / "web_strings.toml").read_text(encoding="utf-8"))
-    return {language: {"web": own[language], **strings(language)} for language in ("ko", "en")}
+    return {language: strings(language) for language in ("ko", "en")}
 
 
 class TickingClock(Clock):
@@ -95,9 +94,7 @@ class Place:
             now=clock,
         )
         character_id = next(iter(CHARACTERS))
-        self.journal = Pages(
-            people=self.people, counsels=self.stored, off_record=off_record, character_id=character_id
-        )
+        self.journal = Pages(people=self.people, counsels=self.stored, off_record=off_record, character_id=character_id)
         self.door = WebDoor(
             conversation=conversation,
             journal=self.journal,
@@ -110,3 +107,9 @@ class Place:
             hosts=hosts,
             public_url=public_url,
         )
+
+    @cached_property
+    def app(self) -> FastAPI:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self.door.mount(app)
+        return app

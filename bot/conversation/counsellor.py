@@ -47,7 +47,7 @@ CONSENT_VERSION = "2026-11-22"
 TURNS_RECALLED = 20
 MEMORIES_RECALLED = 8
 MOOD_SHOWN = timedelta(days=30)
-RECORDINGS_KEPT = 1_000
+DELIVERIES_KEPT = 1_000
 RECORDING_S = 10
 
 
@@ -87,6 +87,7 @@ class Counsellor:
         self._asks_consent = asks_consent
         self._turnstiles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._emergencies: Counter[Account] = Counter()
+        self._heard_of: OrderedDict[tuple[Account, str], Person] = OrderedDict()
         self._recordings: OrderedDict[tuple[Account, str], asyncio.Task[None]] = OrderedDict()
 
     async def respond(self, message: Message) -> AsyncIterator[Part]:
@@ -115,6 +116,9 @@ class Counsellor:
             return
 
         turn = await self._counsels_of(person).hear(person.user_id, message, character=self._character_of(person))
+        self._heard_of[message.account, message.id] = person
+        while len(self._heard_of) > DELIVERIES_KEPT:
+            self._heard_of.popitem(last=False)
         async for part in self._answer(turn, message, person, calm):
             yield part
         if calm == self._emergencies[message.account] and (question := self._question_for(message.account, person)):
@@ -123,7 +127,8 @@ class Counsellor:
     async def delivered(self, message: Message) -> None:
         if recording := self._recordings.get((message.account, message.id)):
             await asyncio.wait([recording], timeout=RECORDING_S)
-        person = await self._people.find(message.account)
+        heard_of = self._heard_of.pop((message.account, message.id), None)
+        person = heard_of or await self._people.find(message.account)
         if person and person.is_on_record:
             await self._counsels.deliver(person.user_id, message, at=self._now())
 
@@ -146,7 +151,7 @@ class Counsellor:
         delivery = (message.account, message.id)
         if delivery not in self._recordings:
             self._recordings[delivery] = _in_background(self._record_urgent(message, part.text))
-        while len(self._recordings) > RECORDINGS_KEPT:
+        while len(self._recordings) > DELIVERIES_KEPT:
             self._recordings.popitem(last=False)
         return part
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from bot.conversation.model import EmotionLabel, Gravity, Turn
 from bot.resources import toml
@@ -27,6 +27,7 @@ def weigh(text: str, emotion: EmotionLabel, recent: Sequence[Turn]) -> Gravity:
     return Gravity.HEAVY if emotion in _HEAVY else Gravity.LIGHT
 
 
+@lru_cache(maxsize=256)  # the same turns are weighed again with the next one
 def _is_grave(text: str) -> bool:
     return _grave_words().search(text) is not None or assess(text).level is not Level.NONE
 

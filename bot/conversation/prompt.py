@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from string import Template
 from typing import Literal
 
@@ -32,13 +33,18 @@ def remembered(memories: Sequence[Memory]) -> tuple[Memory, ...]:
     for memory in memories:
         text = " ".join(memory.text.split())
         text = text if len(text) <= MEMORY_LENGTH else f"{text[: MEMORY_LENGTH - 1]}…"
-        if assess(memory.text).level is not Level.NONE:
+        if _speaks_of_danger(memory.text):
             continue
         left -= tokens_at_most(text)
         if left < 0:
             break
         kept.append(replace(memory, text=text))
     return tuple(kept)
+
+
+@lru_cache(maxsize=256)  # what fits one message fits the next
+def _speaks_of_danger(text: str) -> bool:
+    return assess(text).level is not Level.NONE
 
 
 def compose(

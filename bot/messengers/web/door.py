@@ -1,0 +1,309 @@
+"""The web door: a page at `/`, whose visitors are known by a cookie, and whose replies go on while they reload it."""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import gradio as gr
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from bot.conversation.model import Account, Character, Mendable, Message, Moment, clean
+from bot.conversation.ports import Conversation, Journal
+from bot.messengers.web import visitors
+from bot.messengers.web.desk import Desk, Exchange
+from bot.messengers.web.frame import framed
+from bot.messengers.web.guard import Guard, host_of
+from bot.messengers.web.view import View
+from bot.resources import text
+from bot.safety.assess import assess
+
+log = logging.getLogger(__name__)
+
+LANGUAGES = {"ko": "", "en": "/en"}
+READ_AT_MOST = 100_000
+EVENTS_AT_ONCE = 10_000
+DESKS_KEPT_FOR = timedelta(hours=1)
+_TICKET = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+PULSE_S = 15.0
+"""How long a page that was left may go unnoticed: Gradio looks whether it is still open when it is told something."""
+
+_Shown = tuple[str | dict[str, Any], str | dict[str, Any]]
+
+
+class Draw(Protocol):
+    def __call__(self, moments: Sequence[Moment], /, *, words: Mapping[str, str]) -> bytes:
+        """Draw moments, of which there is one at least, oldest first, as a PNG."""
+        ...
+
+
+class WebDoor:
+    """Serves the page through `mount`. `open` it in the loop that serves, and `drain` it before that ends."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Conversation,
+        journal: Journal,
+        characters: Sequence[Character],
+        strings: Mapping[str, Mapping[str, Mapping[str, str]]],
+        draw: Draw,
+        home: Path,
+        now: Callable[[], datetime],
+        guest_hours: float,
+        hosts: Collection[str] = (),
+        public_url: str | None = None,
+    ) -> None:
+        """`strings` are those of each language; `hosts` may ask for the page beside this machine and `public_url`."""
+        self._conversation = conversation
+        self._journal = journal
+        self._draw = draw
+        self._now = now
+        self._public = public_url
+        self._hosts = [*hosts, *filter(None, [_host_in(public_url)])]
+        self._words = {language: strings[language]["web"] for language in LANGUAGES}
+        self._moods = {language: strings[language]["mood"] for language in LANGUAGES}
+        self._desks: dict[str, Desk] = {}
+        self._replies: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+
+        # read by Gradio as it builds a page, which is when it would make its folder
+        os.environ["GRADIO_TEMP_DIR"] = str(home / "web")
+        self._views = {
+            language: View(
+                language=language,
+                strings=strings,
+                characters=characters,
+                guest_hours=guest_hours,
+            )
+            for language in LANGUAGES
+        }
+        self._pages = {language: self._page(language) for language in LANGUAGES}
+
+    def mount(self, app: FastAPI) -> None:
+        """Take every path that no earlier route of `app` has."""
+        inner = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        inner.add_api_route("/guest", self._guest, methods=["GET"])
+        inner.add_api_route("/known", self._known, methods=["GET"])
+        inner.add_api_route("/language/{language}", self._language, methods=["GET"])
+        inner.add_api_route("/web.css", partial(_file, "web/web.css", "text/css"), methods=["GET"])
+        inner.add_api_route("/favicon.svg", partial(_file, "web/favicon.svg", "image/svg+xml"), methods=["GET"])
+        inner.add_api_route("/font.ttf", _font, methods=["GET"])
+
+        # the longer path first: "/" takes all
+        for language, prefix in reversed(LANGUAGES.items()):
+            page = FastAPI()
+            gr.mount_gradio_app(
+                page,
+                self._pages[language],
+                path="/",
+                footer_links=[],
+                run_history=False,
+                show_error=False,
+                ssr_mode=False,
+                max_file_size=0,
+                theme=gr.themes.Base(font=["system-ui"], font_mono=["monospace"]),
+            )
+            inner.add_api_route(f"{prefix}/mood.png", partial(self._mood, language), methods=["GET"])
+            inner.add_api_route(prefix or "/", partial(self._front, language, page), methods=["GET"])
+            inner.mount(prefix or "/", page)
+        app.mount("/", Guard(inner, hosts=self._hosts, origin=self._public))
+
+    async def open(self) -> None:
+        """Begin to take events, and answer what was heard before the last stop."""
+        self._is_closing = False
+        for page in self._pages.values():
+            page.run_startup_events()  # type: ignore[no-untyped-call]
+        for message in await self._conversation.unanswered(visitors.MESSENGER):
+            desk = self._desk(message.account)
+            self._begin(desk, message)
+
+    async def drain(self) -> None:
+        """Let the replies under way be finished, then let go of the pages that wait for more."""
+        if self._replies:
+            await asyncio.wait(self._replies)
+        self._is_closing = True
+        for desk in self._desks.values():
+            desk.tell()
+
+    # Events of the page.
+
+    def _page(self, language: str) -> gr.Blocks:
+        view = self._views[language]
+        page = gr.Blocks(title=self._words[language]["title"], analytics_enabled=False, fill_width=True)
+        with page:
+            page.max_threads = EVENTS_AT_ONCE  # events that wait for a reply take a place, not a thread
+            page.queue(default_concurrency_limit=None, api_open=False)
+            with gr.Column(elem_id="page"):
+                _html("top", view.top())
+                side, talk = _html("side"), _html("talk")
+                composer = _html("composer", view.composer(), script=text("web/web.js"))
+                _html("hotlines", f'<footer class="hotlines">{view.hotlines()}</footer>')
+
+            # Gradio hands an event over by the names of these types
+            async def arrive(request: gr.Request) -> AsyncIterator[_Shown]:
+                async for shown in self._arrive(view, request):
+                    yield shown
+
+            async def say(request: gr.Request, event: gr.EventData) -> AsyncIterator[_Shown]:
+                async for shown in self._say(view, request, event):
+                    yield shown
+
+            listening: dict[str, Any] = {
+                "outputs": [talk, side],
+                "show_progress": "hidden",
+                "concurrency_limit": None,
+                "api_visibility": "private",
+                "trigger_mode": "multiple",
+            }
+            page.load(arrive, **listening)
+            composer.submit(say, **listening)
+        return page
+
+    async def _arrive(self, view: View, request: gr.Request) -> AsyncIterator[_Shown]:
+        account = visitors.account_of(request.cookies)
+        if account is None:
+            yield view.nobody(), ""
+            return
+        desk = self._desk(account)
+        await self._refresh(desk, account)
+        # for as long as the page is open: Gradio's browser side misses an event that begins as its last one ends
+        async for shown in self._watch(view, desk, account, until_quiet=False):
+            yield shown
+
+    async def _say(self, view: View, request: gr.Request, event: gr.EventData) -> AsyncIterator[_Shown]:
+        account = visitors.account_of(request.cookies)
+        if account is None:
+            yield view.nobody(), ""
+            return
+        said, ticket = (str(getattr(event, key, "")) for key in ("text", "ticket"))
+        id_ = ticket if _TICKET.fullmatch(ticket) else str(uuid4())
+        desk = self._desk(account)
+        if len(said) > READ_AT_MOST:
+            desk.remark(view.too_long)
+        elif said and desk.find(id_) is None:
+            self._begin(desk, Message(account, id_, clean(said), self._now()))
+        async for shown in self._watch(view, desk, account, until_quiet=True):
+            yield shown
+
+    async def _watch(self, view: View, desk: Desk, account: Account, *, until_quiet: bool) -> AsyncIterator[_Shown]:
+        async for is_news in desk.watch(until_quiet=until_quiet, at_least_every=PULSE_S):
+            desk.last_seen = self._now()
+            if self._is_closing:
+                return
+            yield (view.talk(desk), view.side(desk, account)) if is_news else (gr.skip(), gr.skip())
+            for exchange in list(desk.undelivered()):
+                exchange.is_delivered = True
+                await self._conversation.delivered(exchange.message)
+
+    # Replies.
+
+    def _begin(self, desk: Desk, message: Message) -> None:
+        """Answer a message whether or not anybody stays to watch."""
+        task = asyncio.create_task(self._answer(desk, desk.begin(message)))
+        self._replies.add(task)
+        task.add_done_callback(self._replies.discard)
+
+    async def _answer(self, desk: Desk, exchange: Exchange) -> None:
+        """One after the other, as everywhere: only who is in danger waits for nothing."""
+        is_urgent = assess(exchange.message.text).is_urgent
+        async with nullcontext() if is_urgent else desk.turnstile:
+            try:
+                async for part in self._conversation.respond(exchange.message):
+                    desk.hear(exchange, part)
+            finally:
+                try:
+                    await self._refresh(desk, exchange.message.account, after=exchange)
+                finally:
+                    desk.end(exchange)
+
+    async def _refresh(self, desk: Desk, account: Account, *, after: Exchange | None = None) -> None:
+        try:
+            person = await self._journal.person(account)
+            turns = await self._journal.counsel(account)
+        except Mendable as error:
+            log.error("a page shows less than there is: %s", error)
+        else:
+            desk.refresh(person, turns, after=after)
+
+    def _desk(self, account: Account) -> Desk:
+        oldest = self._now() - DESKS_KEPT_FOR
+        for address in [a for a, d in self._desks.items() if d.last_seen and d.last_seen < oldest and not d.is_busy]:
+            del self._desks[address]
+        desk = self._desks.setdefault(account.address, Desk())
+        desk.last_seen = self._now()
+        return desk
+
+    # Requests.
+
+    async def _front(self, language: str, page: FastAPI, request: Request) -> Response:
+        remembered = visitors.language_of(request.cookies)
+        if remembered != language and language == "ko":
+            return RedirectResponse(LANGUAGES[remembered], 303)
+        prefix = LANGUAGES[language]
+        mounted = {**request.scope, "path": f"{prefix}/", "root_path": prefix}
+        response = await framed(
+            page, mounted, language=language, words=self._words[language], hotlines=self._views[language].hotlines()
+        )
+        visitors.recognise(response, request.cookies, is_https=_is_https(request))
+        return response
+
+    async def _mood(self, language: str, request: Request) -> Response:
+        """Draw for who asks, and for nobody else: there is nothing in the address to ask for another by."""
+        account = visitors.account_of(request.cookies)
+        if account is None:
+            return PlainTextResponse("404", 404)
+        desk = self._desk(account)
+        if not desk.turns:
+            await self._refresh(desk, account)
+        if not desk.moments:
+            return PlainTextResponse("404", 404)
+        picture = await asyncio.to_thread(self._draw, desk.moments, words=self._moods[language])
+        return Response(picture, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+    async def _guest(self, request: Request) -> Response:
+        response = RedirectResponse("/", 303)
+        visitors.begin_guest(response, is_https=_is_https(request))
+        return response
+
+    async def _known(self) -> Response:
+        response = RedirectResponse("/", 303)
+        visitors.end_guest(response)
+        return response
+
+    async def _language(self, request: Request, language: str) -> Response:
+        response = RedirectResponse(LANGUAGES[language] or "/", 303)
+        visitors.remember_language(response, language, is_https=_is_https(request))
+        return response
+
+
+def _html(id_: str, value: str = "", *, script: str | None = None) -> gr.HTML:
+    return gr.HTML(value, elem_id=id_, js_on_load=script, apply_default_css=False)
+
+
+async def _file(path: str, media_type: str) -> Response:
+    return Response(text(path), media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+
+async def _font() -> Response:
+    """A Korean one, for browsers that have none."""
+    font = (files("bot.resources") / "fonts" / "NanumSquareRoundR.ttf").read_bytes()
+    return Response(font, media_type="font/ttf", headers={"Cache-Control": "max-age=31536000"})
+
+
+def _is_https(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _host_in(url: str | None) -> str | None:
+    return host_of(url.partition("://")[2].partition("/")[0]) if url else None

@@ -1,0 +1,70 @@
+"""A browser for tests: the Chromium that is found here, and a page of Mentos on loopback for it."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.async_api import Browser, Page, async_playwright
+
+from bot.messengers.web.door import WebDoor
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+HOW_TO_GET_ONE = f"no browser here. Install one of {', '.join(NAMES)}"
+
+_not_run: set[str] = set()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _not_run:
+        terminalreporter.write_line(f"WARNING: {len(_not_run)} browser tests did NOT run: {HOW_TO_GET_ONE}.", red=True)
+
+
+@asynccontextmanager
+async def a_browser(asked_by: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+    """Start the browser of this machine; skip the asking test, loudly, where there is none."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        if os.environ.get("MENTOS_REQUIRE_BROWSER") == "1":
+            pytest.fail(HOW_TO_GET_ONE)
+        _not_run.add(asked_by.node.nodeid)
+        pytest.skip(HOW_TO_GET_ONE)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def served(door: WebDoor, app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve the page on loopback as `mentos serve` does, and give its URL."""
+    await door.open()
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        port = listening.getsockname()[1]
+        config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            await door.drain()
+            await serving
+
+
+async def screenshot(page: Page, name: str) -> None:
+    """Keep a picture of the page, where `MENTOS_SCREENSHOTS` names a folder."""
+    if folder := os.environ.get("MENTOS_SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / f"{name}.png")
