@@ -20,6 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
@@ -151,7 +152,6 @@ def documents(past: Past, *, step: int) -> list[dict[str, float]]:
             turn.question,
             turn.text,
             before=text(number - step, turn.session),
-            after=text(number + step, turn.session),
             words=past.words,
         )
         for number, turn in enumerate(past.turns)
@@ -294,19 +294,19 @@ def farthest_from_engine(people: Sequence[Past]) -> float:
 
 
 def weighing_ms(people: Sequence[Past]) -> float:
-    """Return the median time of weighing a turn with its neighbours, beyond Kiwi's analysis of its four texts."""
+    """Return the median time of weighing a turn with what came before it, beyond Kiwi's analysis of the three texts."""
     known: dict[str, Counter[str]] = {}
     tagged = [(t.question, t.text) for past in people for t in past.turns]
     for text in {text for pair in tagged for text in pair}:
         known[text] = terms(text)
     spent = []
-    for (_, before), (question, text), (_, after) in zip(tagged, tagged[1:], tagged[2:], strict=False):
+    for (_, before), (question, text) in pairwise(tagged):
         morphemes(text)
         start = process_time()
         terms(text)
         counted = process_time()
-        document(question, text, before=before, after=after, words=known.__getitem__)
-        spent.append((4 * (counted - start) + process_time() - counted) * 1_000)
+        document(question, text, before=before, words=known.__getitem__)
+        spent.append((3 * (counted - start) + process_time() - counted) * 1_000)
     return float(np.median(spent))
 
 

@@ -11,7 +11,7 @@ Words = Callable[[str], Counter[str]]
 # bench/recall_quality.py measures what these give: tuned on half of the conversations, reported on the other.
 K1, B = 1.2, 0.2
 AVERAGE_LENGTH = 10.0
-QUESTION, BEFORE, AFTER = 0.5, 0.4, 0.2
+QUESTION, BEFORE = 0.5, 0.4
 KINDRED = 0.5
 PIECE = 0.3
 
@@ -33,10 +33,10 @@ def terms(text: str) -> Counter[str]:
     return Counter(term for term in found if term not in _LIGHT)
 
 
-def document(question: str, text: str, *, before: str = "", after: str = "", words: Words = terms) -> dict[str, float]:
+def document(question: str, text: str, *, before: str = "", words: Words = terms) -> dict[str, float]:
     """Weigh what a remembered turn is found by; empty when the person's own words say nothing to look for.
 
-    `question` is what the person was asked, `before` and `after` are their neighbouring messages in that counsel. The
+    `question` is what the person was asked, `before` what they had said before it in that counsel. The
     weights are BM25's without IDF, which is the index's part (Robertson and Zaragoza 2009, "The Probabilistic Relevance
     Framework: BM25 and Beyond"). All texts are one pool before saturation: BM25F's way with fields.
     """
@@ -44,7 +44,7 @@ def document(question: str, text: str, *, before: str = "", after: str = "", wor
     if not said:
         return {}
     amounts = {term: float(count) for term, count in said.items()}
-    for around, weight in ((question, QUESTION), (before, BEFORE), (after, AFTER)):
+    for around, weight in ((question, QUESTION), (before, BEFORE)):
         for term, count in words(around).items():
             amounts[term] = amounts.get(term, 0.0) + weight * count
     length = 1 - B + B * sum(amounts.values()) / AVERAGE_LENGTH

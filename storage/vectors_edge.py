@@ -49,11 +49,10 @@ _LOCK, _LAYOUT, _SHARD = "lock", "layout.json", "shard-"
 
 
 class EdgeVectors:
-    """An open folder. `needs_filling` says that no point was in it; `reason` why, if it had to be made anew."""
+    """An open folder. `reason` says why, if what was in it had to be made anew."""
 
     def __init__(self, folder: Path, *, dense_size: int | None) -> None:
         self.where = str(folder)
-        self.needs_filling = True
         self.reason: str | None = None
 
         self._folder = folder
@@ -159,7 +158,6 @@ class EdgeVectors:
             self._see_room()
             shard = self._load()
             self._trust(shard or self._create())
-            self.needs_filling = self._shards[0].engine.count(edge.CountRequest()) == 0
         except BaseException:
             os.close(self._lock)
             raise

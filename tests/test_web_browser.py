@@ -421,3 +421,13 @@ async def test_mentos_as_it_is_put_together_talks_draws_and_remembers(browser: B
             await expect(visit.page.locator(".mentos")).to_have_count(3)
             await stranger.page.reload()
             await expect(stranger.page.locator(".hello")).to_be_visible()
+
+            await visit.page.emulate_media(color_scheme="light")
+            await visit.page.locator(".tone", has_text="선비").click()
+            await expect(visit.page.locator(".tone[aria-pressed=true]")).to_contain_text("선비")
+            await visit.say("내일은 조금 일찍 자 보려고요")
+            await expect(visit.page.locator(".mentos")).to_have_count(4)
+            await expect(visit.page.locator(".mentos").last).to_contain_text(re.compile("(?:소|오|구려)[.?]"))
+            await visit.page.set_viewport_size({"width": 390, "height": 844})
+            await visit.page.locator(".you").last.scroll_into_view_if_needed()
+            await screenshot(visit.page, "phone-talk")

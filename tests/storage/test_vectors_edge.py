@@ -63,7 +63,7 @@ def the_shard(folder: Path) -> Path:
 
 async def test_a_new_folder_wants_to_be_filled_and_has_nothing_to_explain(tmp_path: Path) -> None:
     async with opened(tmp_path / "data" / "vectors") as vectors:
-        assert vectors.needs_filling
+        assert await vectors.count() == 0
         assert vectors.reason is None
 
     assert (tmp_path / "data" / "vectors").stat().st_mode & 0o777 == 0o700
@@ -72,7 +72,7 @@ async def test_a_new_folder_wants_to_be_filled_and_has_nothing_to_explain(tmp_pa
 async def test_what_was_put_is_there_when_the_folder_is_opened_again(folder: Path) -> None:
     async with opened(folder) as vectors:
         assert await hers(vectors) == set(range(100))
-        assert not vectors.needs_filling
+        assert await vectors.count() > 0
         assert vectors.reason is None
 
 
@@ -81,7 +81,7 @@ async def test_a_folder_that_stayed_empty_still_wants_to_be_filled(tmp_path: Pat
         pass
 
     async with opened(tmp_path / "vectors") as vectors:
-        assert vectors.needs_filling
+        assert await vectors.count() == 0
         assert vectors.reason is None
 
 
@@ -232,7 +232,7 @@ async def test_what_cannot_be_trusted_is_made_anew_and_said(
     spoil(folder)
 
     async with opened(folder) as vectors:
-        assert vectors.needs_filling
+        assert await vectors.count() == 0
         assert vectors.reason
         assert reason in vectors.reason
         await vectors.upsert(points([1, 2]))
@@ -244,7 +244,7 @@ async def test_what_cannot_be_trusted_is_made_anew_and_said(
 
 async def test_a_folder_with_vectors_of_another_size_is_made_anew(folder: Path) -> None:
     async with opened(folder, dense_size=3) as vectors:
-        assert vectors.needs_filling
+        assert await vectors.count() == 0
         assert vectors.reason
         await vectors.upsert(points([1], embedding=Embedding({WORD: 1.0}, (1.0, 0.0, 0.0))))
 
@@ -281,10 +281,9 @@ async def test_whichever_file_is_damaged_all_is_found_or_made_anew(folder: Path,
 
         async with opened(copy) as vectors:
             turns = await hers(vectors)
-            assert vectors.needs_filling == (turns == set()), (spoil, file)
             assert turns in (set(), set(range(100))), (spoil, file)
-            assert bool(vectors.reason) == vectors.needs_filling, (spoil, file)
-            made_anew += vectors.needs_filling
+            assert bool(vectors.reason) == (turns == set()), (spoil, file)
+            made_anew += turns == set()
         shutil.rmtree(copy)
 
     assert 0 < made_anew < len(files)
@@ -300,7 +299,7 @@ async def test_damage_that_shows_later_is_said_and_mended_by_the_next_start(fold
         await vectors.close()
 
     async with opened(folder) as vectors:
-        assert vectors.needs_filling
+        assert await vectors.count() == 0
         assert vectors.reason == "it was damaged, or its making was cut short"
 
 
