@@ -105,10 +105,7 @@ class SqlMemories:
             return ()
         where = {"of_user": user_id, "found": list(found)}
         rows = await self._database.read(lambda connection: connection.execute(_READ_BACK, where).all())
-        memories = {
-            row.dialog_id: Memory(row.dialog_id, key.decrypt(row.u_message, column="dialog.u_message"), row.dt_dialog)
-            for row in rows
-        }
+        memories = {row.dialog_id: memory for row in rows if (memory := _memory(row, key))}
         return [memories[turn_id] for turn_id in found if turn_id in memories]
 
     async def drain(self, *, batches: int = 2) -> bool:
@@ -201,6 +198,14 @@ class SqlMemories:
             terms = weigh()
             await asyncio.sleep(0)
             return terms
+
+
+def _memory(row: AnyRow, key: DataKey) -> Memory | None:
+    try:
+        return Memory(row.dialog_id, key.decrypt(row.u_message, column="dialog.u_message"), row.dt_dialog)
+    except Unreadable:
+        log.error("turn %s cannot be read, and so not be recalled", row.dialog_id)
+        return None
 
 
 def _sealed(terms: Mapping[str, float], key: DataKey) -> Embedding:

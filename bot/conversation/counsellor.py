@@ -231,9 +231,11 @@ class Counsellor:
         if turn is None:
             yield Part(self._words["nothing_said"], Kind.NOTICE)
             return
-        if turn.answer and assess(turn.text).is_urgent:  # fixed words have no other version
-            await counsels.answer(person.user_id, turn.id, turn.answer)
-            yield Part(turn.answer.reply, Kind.CRISIS)
+        risk = assess(turn.text)
+        if risk.is_urgent:  # fixed words have no other version
+            yield Part(crisis_words(risk, self._language), Kind.CRISIS)
+            if turn.answer:
+                await counsels.answer(person.user_id, turn.id, turn.answer)
             return
         rejected = (turn.answer.draft,) if turn.answer else ()
         async for part in self._answer(replace(turn, answer=None), message, person, calm, rejected=rejected):

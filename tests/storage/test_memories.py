@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from bot.conversation.model import Scope, TurnId, UserId
 from bot.conversation.ports import NoMemory
 from storage.memories import SqlMemories
+from storage.tables import dialog
 from storage.vectors import Embedding, Vectors, VectorsUnreachable
 from storage.vectors_edge import EdgeVectors
 from tests.storage.conftest import Place, Storage, opened
@@ -214,6 +216,15 @@ async def test_a_long_outbox_is_worked_off_in_parts(house: Storage, memories: Sq
 
     assert [await memories.drain(batches=1) for _ in range(3)] == [False, False, True]
     assert await memories.is_complete()
+
+
+async def test_a_turn_that_cannot_be_read_any_more_hides_no_other(house: Storage, memories: SqlMemories) -> None:
+    broken, _ = await tell(house, MINA, "고양이 하나", "고양이 둘")
+    await memories.drain()
+    spoilt = update(dialog).where(dialog.c.dialog_id == broken).values(u_message=b"\x01" + bytes(40))
+    await house.rows.write(lambda connection: connection.execute(spoilt))
+
+    assert await recalled(memories, MINA, "고양이") == ["고양이 둘"]
 
 
 async def test_vectors_out_of_reach_are_said_to_be_so(house: Storage, vectors: Vectors) -> None:

@@ -189,7 +189,7 @@ class WebDoor:
         said, ticket = (str(getattr(event, key, "")) for key in ("text", "ticket"))
         id_ = ticket if _TICKET.fullmatch(ticket) else str(uuid4())
         desk = self._desk(account)
-        if len(said) > READ_AT_MOST:
+        if len(said) > READ_AT_MOST and not assess(said).is_urgent:
             desk.remark(view.too_long)
         elif said and desk.find(id_) is None:
             self._begin(desk, Message(account, id_, clean(said), self._now()))

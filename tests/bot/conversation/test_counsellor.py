@@ -566,6 +566,19 @@ class TestAgain:
 
         assert await room.say("/다시") == [helped]
 
+    async def test_words_that_mean_danger_never_reach_a_responder_even_where_their_answer_was_not_stored(self) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        await room.stored.hear(
+            person.user_id, message(IN_DANGER, account=HANEUL), character=CHARACTERS[CharacterId("mentos")]
+        )
+
+        [helped] = await room.say("/다시")
+
+        assert helped.kind is Kind.CRISIS
+        assert isinstance(room.responder, SayingResponder)
+        assert room.responder.asked == []
+
     async def test_what_failed_can_be_tried_again(self) -> None:
         room = Room(SayingResponder(NoReply("gone"), "이제 답해요."))
         await room.introduce(Scope.STORAGE)

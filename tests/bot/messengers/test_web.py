@@ -242,6 +242,11 @@ async def test_longer_than_can_be_read_is_refused_kindly(visitor: Visitor, place
     assert "모두 100,000자" in await visitor.say("하" * 100_000)
 
 
+async def test_danger_is_heard_however_much_is_pasted_around_it(visitor: Visitor) -> None:
+    await visitor.arrive()
+    assert "109" in await visitor.say("하" * 100_001 + " 나 오늘 죽으려고 해. 유서도 썼어")
+
+
 async def test_every_answer_is_closed_to_frames_strangers_and_other_sites(visitor: Visitor) -> None:
     for path in ("/", "/web.css", "/nowhere", "/mood.png"):
         headers = (await visitor.http.get(path)).headers
