@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PORTS_TRIED = 20
+PICTURE = (720, 540)
 SWEEP_EVERY_S = 60
 SWEEPS_UNTIL_SETTLED = 60
 GRACE_S = 45
@@ -180,16 +182,17 @@ async def _run_until_stopped(
 
 async def _web(mentos: Mentos, settings: Settings, app: FastAPI, *, host: str) -> "WebDoor":
     """Mount the page at `/`, behind every other route."""
-    from bot.journal.plot import counsel_png
+    from bot.journal.plot import counsel_png, days_png
     from bot.messengers.web.door import WebDoor  # Gradio and matplotlib are loaded only when the door is on
 
-    local = now().astimezone().tzinfo
+    local = now().astimezone().tzinfo or UTC
     web = WebDoor(
         conversation=mentos.conversation,
         journal=mentos.journal,
         characters=list(mentos.characters.values()),
         strings={"ko": strings("ko"), "en": strings("en")},
-        draw=partial(counsel_png, size=(720, 540), tz=local),
+        draw=partial(counsel_png, size=PICTURE, tz=local),
+        draw_days=partial(days_png, size=PICTURE, tz=local),
         home=settings.home,
         now=now,
         guest_hours=settings.retention.guest_hours,

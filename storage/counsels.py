@@ -171,6 +171,16 @@ _MOMENTS = (
     )
     .order_by(dialog.c.dialog_id)
 )
+_LOGGED = (  # what is left of counsels whose turns have been deleted
+    select(emotion_log.c.dt_emotion_log, emotion_log.c.counsel_emotion, emotion_log.c.counsel_id)
+    .join_from(emotion_log, counsel)
+    .where(
+        counsel.c.user_id == bindparam("of_user"),
+        emotion_log.c.dt_emotion_log >= bindparam("since", type_=UTCDateTime),
+        ~exists().where(dialog.c.counsel_id == emotion_log.c.counsel_id),
+    )
+    .order_by(emotion_log.c.emotion_id)
+)
 _DELIVER = (
     update(dialog)
     .where(
@@ -395,7 +405,12 @@ class SqlCounsels:
     async def moments(self, user_id: UserId, *, since: datetime) -> Sequence[Moment]:
         where = {"of_user": user_id, "since": since}
         rows = await self._database.read(lambda connection: connection.execute(_MOMENTS, where).all())
-        return [Moment(at, EmotionLabel(emotion), CounselId(counsel_id)) for at, emotion, counsel_id in rows]
+        logs = await self._database.read(lambda connection: connection.execute(_LOGGED, where).all())
+        felt = [
+            *((at, label, counsel_id) for at, summary, counsel_id in logs for label in json.loads(summary)["flow"]),
+            *((at, label, counsel_id) for at, label, counsel_id in rows),
+        ]
+        return [Moment(at, EmotionLabel(label), CounselId(counsel_id)) for at, label, counsel_id in felt]
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         rows = await self._database.read(

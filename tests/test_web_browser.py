@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Route, expect
+from sqlalchemy import update
 
 from bot.app import now, open_mentos
 from bot.conversation.model import EmotionLabel, Scope
 from bot.conversation.ports import Responder
-from bot.journal.plot import counsel_png
+from bot.journal.plot import counsel_png, days_png
 from bot.messengers.web.door import WebDoor
 from bot.safety.assess import assess
 from bot.safety.replies import words as crisis_words
 from bot.settings import Settings
+from storage.tables import dialog
 from tests.browser import a_browser, screenshot, served
 from tests.fakes import SayingResponder
 from tests.web_door import HeldResponder, Place, web_strings
@@ -399,6 +402,7 @@ async def test_mentos_as_it_is_put_together_talks_draws_and_remembers(browser: B
             characters=list(mentos.characters.values()),
             strings=web_strings(),
             draw=partial(counsel_png, size=(720, 540)),
+            draw_days=partial(days_png, size=(720, 540), tz=UTC),
             home=tmp_path,
             now=now,
             guest_hours=24,
@@ -431,3 +435,14 @@ async def test_mentos_as_it_is_put_together_talks_draws_and_remembers(browser: B
             await visit.page.set_viewport_size({"width": 390, "height": 844})
             await visit.page.locator(".you").last.scroll_into_view_if_needed()
             await screenshot(visit.page, "phone-talk")
+
+            await visit.page.set_viewport_size({"width": 1280, "height": 800})
+            await expect(visit.page.locator(".mood img")).to_have_count(1)
+            assert mentos.storage
+            a_day_ago = update(dialog).values(dt_dialog=now() - timedelta(days=1)).where(dialog.c.dialog_id == 1)
+            await mentos.storage.rows.write(lambda connection: connection.execute(a_day_ago))
+            await visit.page.reload()
+            await expect(visit.page.locator(".mood img")).to_have_count(2)
+            await visit.page.wait_for_function("document.querySelectorAll('.mood img')[1].naturalWidth == 720")
+            await visit.page.locator(".mood img").last.scroll_into_view_if_needed()
+            await screenshot(visit.page, "desktop-days")

@@ -101,6 +101,7 @@ class Place:
             characters=list(CHARACTERS.values()),
             strings=web_strings(),
             draw=self.pencil,
+            draw_days=self.pencil,
             home=home,
             now=clock,
             guest_hours=24,

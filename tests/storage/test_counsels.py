@@ -334,6 +334,8 @@ async def test_old_turns_go_and_their_counsels_emotions_stay(house: Storage) -> 
     assert len(await rows_of(house, emotion_log)) == 1
     assert len(await rows_of(house, user)) == 3
     assert [row.op for row in await rows_of(house, outbox)] == ["upsert", "upsert", "delete"]
+    moments = await house.counsels.moments(MINA.user_id, since=NOON - DAY)
+    assert [moment.emotion for moment in moments] == [EmotionLabel.SAD, EmotionLabel.HAPPY]
 
 
 async def test_a_row_moved_to_another_person_does_not_open(house: Storage) -> None:

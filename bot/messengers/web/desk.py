@@ -51,6 +51,7 @@ class Desk:
         self.person: Person | None = None
         self.question: Part | None = None
         self.last_seen: datetime | None = None
+        self.month: Sequence[Moment] = ()
         self._turns: Sequence[Turn] = ()
         self._earlier: list[Turn] = []
         self._exchanges: list[Exchange] = []
@@ -118,7 +119,9 @@ class Desk:
             self._exchanges = [other for other in self._exchanges if other is exchange or not other.is_over]
         self.tell()
 
-    def refresh(self, person: Person, turns: Sequence[Turn], *, after: Exchange | None = None) -> None:
+    def refresh(
+        self, person: Person, turns: Sequence[Turn], month: Sequence[Moment], *, after: Exchange | None = None
+    ) -> None:
         """Take over what the journal holds now.
 
         Turns that are gone since a plain message, a yes or another tone belong to a counsel that ended meanwhile: they
@@ -135,7 +138,7 @@ class Desk:
             self.question = None
         if person.consent and after and after.command and after.command.argument:
             self.question = None
-        self.person, self._turns = person, turns
+        self.person, self._turns, self.month = person, turns, month
 
     def remark(self, part: Part) -> None:
         """Say something of the page's own, until the next message."""

@@ -33,6 +33,7 @@ LANGUAGES = {"ko": "", "en": "/en"}
 READ_AT_MOST = 100_000
 EVENTS_AT_ONCE = 10_000
 DESKS_KEPT_FOR = timedelta(hours=1)
+MONTH = timedelta(days=30)
 _TICKET = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 PULSE_S = 15.0
@@ -58,6 +59,7 @@ class WebDoor:
         characters: Sequence[Character],
         strings: Mapping[str, Mapping[str, Mapping[str, str]]],
         draw: Draw,
+        draw_days: Draw,
         home: Path,
         now: Callable[[], datetime],
         guest_hours: float,
@@ -68,6 +70,7 @@ class WebDoor:
         self._conversation = conversation
         self._journal = journal
         self._draw = draw
+        self._draw_days = draw_days
         self._now = now
         self._public = public_url
         self._hosts = [*hosts, *filter(None, [_host_in(public_url)])]
@@ -115,6 +118,7 @@ class WebDoor:
                 theme=gr.themes.Base(font=["system-ui"], font_mono=["monospace"]),
             )
             inner.add_api_route(f"{prefix}/mood.png", partial(self._mood, language), methods=["GET"])
+            inner.add_api_route(f"{prefix}/days.png", partial(self._days, language), methods=["GET"])
             inner.add_api_route(prefix or "/", partial(self._front, language, page), methods=["GET"])
             inner.mount(prefix or "/", page)
         app.mount("/", Guard(inner, hosts=self._hosts, origin=self._public))
@@ -231,10 +235,11 @@ class WebDoor:
         try:
             person = await self._journal.person(account)
             turns = await self._journal.counsel(account)
+            month = await self._journal.moments(account, since=self._now() - MONTH)
         except Mendable as error:
             log.error("a page shows less than there is: %s", error)
         else:
-            desk.refresh(person, turns, after=after)
+            desk.refresh(person, turns, month, after=after)
 
     def _desk(self, account: Account) -> Desk:
         oldest = self._now() - DESKS_KEPT_FOR
@@ -266,9 +271,21 @@ class WebDoor:
         desk = self._desk(account)
         if not desk.turns:
             await self._refresh(desk, account)
-        if not desk.moments:
+        return await self._drawn(self._draw, desk.moments, language)
+
+    async def _days(self, language: str, request: Request) -> Response:
+        """Draw the last month, likewise."""
+        account = visitors.account_of(request.cookies)
+        if account is None:
             return PlainTextResponse("404", 404)
-        picture = await asyncio.to_thread(self._draw, desk.moments, words=self._moods[language])
+        return await self._drawn(
+            self._draw_days, await self._journal.moments(account, since=self._now() - MONTH), language
+        )
+
+    async def _drawn(self, draw: Draw, moments: Sequence[Moment], language: str) -> Response:
+        if not moments:
+            return PlainTextResponse("404", 404)
+        picture = await asyncio.to_thread(draw, moments, words=self._moods[language])
         return Response(picture, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def _guest(self, request: Request) -> Response:

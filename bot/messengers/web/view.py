@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from zlib import crc32
 
-from bot.conversation.model import Account, Character, EmotionLabel, Kind, Part
+from bot.conversation.model import Account, Character, EmotionLabel, Kind, Moment, Part
 from bot.conversation.mood import described
 from bot.messengers.web.desk import Desk, Line
 from bot.resources import toml
@@ -190,12 +190,18 @@ class View:
 
     def _mood(self, desk: Desk) -> str:
         shown = f'<p class="soft">{self._say("mood_none")}</p>'
-        if moments := desk.moments:  # a new address has it drawn anew
-            version = crc32(repr([(moment.at.isoformat(), moment.emotion) for moment in moments]).encode())
-            said = escape(described(moments, self._moods))
-            address = f"{self._prefix}/mood.png?{version:x}"
-            shown = f'<a class="mood" href="{address}" target="_blank"><img src="{address}" alt="{said}"></a>'
+        if desk.moments:
+            shown = self._picture("mood.png", desk.moments)
+        if len({moment.at.astimezone().date() for moment in desk.month}) > 1:
+            shown += self._picture("days.png", desk.month)
         return f'<section aria-label="{self._say("mood")}"><h2>{self._say("mood")}</h2>{shown}</section>'
+
+    def _picture(self, name: str, moments: Sequence[Moment]) -> str:
+        """Show a drawing of moments; a new address has it drawn anew."""
+        version = crc32(repr([(moment.at.isoformat(), moment.emotion) for moment in moments]).encode())
+        address = f"{self._prefix}/{name}?{version:x}"
+        said = escape(described(moments, self._moods))
+        return f'<a class="mood" href="{address}" target="_blank"><img src="{address}" alt="{said}"></a>'
 
     def _identity(self, account: Account) -> str:
         if account.is_guest:

@@ -293,14 +293,15 @@ async def test_nobody_sees_another_s_words_or_mood(visitor: Visitor, place: Plac
     await visitor.arrive()
     drawn = len(place.pencil.drawn)
     assert "비밀이에요" in await visitor.say("비밀이에요")
-    assert (await visitor.http.get("/mood.png?1")).status_code == 200
+    pictures = ("/mood.png?1", "/days.png?1")
+    assert [(await visitor.http.get(picture)).status_code for picture in pictures] == [200, 200]
 
     stranger = Visitor(place)
-    assert (await stranger.http.get("/mood.png?1")).status_code == 404
+    assert [(await stranger.http.get(picture)).status_code for picture in pictures] == [404, 404]
     await stranger.arrive()
-    assert (await stranger.http.get("/mood.png?1")).status_code == 404
+    assert [(await stranger.http.get(picture)).status_code for picture in pictures] == [404, 404]
     assert "비밀이에요" not in await stranger.say("저는 다른 사람이에요")
-    assert len(place.pencil.drawn) == drawn + 1
+    assert len(place.pencil.drawn) == drawn + 2
 
 
 async def test_nobody_listens_to_another_s_events_even_with_their_session(visitor: Visitor, place: Place) -> None:
