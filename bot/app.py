@@ -317,7 +317,7 @@ async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     people, counsels = SqlPeople(database=rows, keys=keys), SqlCounsels(database=rows, keys=keys)
 
     vectors = await vectors_of(settings)
-    stack.push_async_callback(vectors.close)
+    stack.push_async_callback(_close, vectors)
     memories = SqlMemories(database=rows, keys=keys, vectors=vectors, embedder=load_embedder())
     stack.push_async_callback(_settle, memories)
     is_relearning = await _converge(memories, vectors, is_shared=settings.qdrant.url is not None)
@@ -337,6 +337,13 @@ async def vectors_of(settings: Settings) -> Vectors:
     if vectors.reason:
         log.warning("the memory index %s is made anew: %s", vectors.where, vectors.reason)
     return vectors
+
+
+async def _close(vectors: Vectors) -> None:
+    try:
+        await vectors.close()
+    except VectorsUnreachable as error:
+        log.warning("the memories were not put away properly: %s", error)
 
 
 async def _settle(memories: SqlMemories) -> None:

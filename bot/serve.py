@@ -27,7 +27,6 @@ from bot.messengers.relay import Relay
 from bot.report import report
 from bot.resources import strings
 from bot.settings import Settings
-from storage.database import DatabaseUnreachable
 from storage.folder import DataFolder, Holder
 
 if TYPE_CHECKING:
@@ -236,6 +235,6 @@ async def _sweep(mentos: Mentos) -> None:
             await mentos.remember()
             if number % SWEEPS_UNTIL_SETTLED == 0:
                 await mentos.settle()
-        except DatabaseUnreachable as error:
+        except Mendable as error:
             log.warning("the sweep waits: %s", error)
         await asyncio.sleep(SWEEP_EVERY_S)

@@ -118,6 +118,17 @@ _ANSWER = (
         dt_answered=bindparam("at"),
     )
 )
+_ANSWER_ANEW = (
+    update(dialog)
+    .where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
+    .values(
+        ai_message=bindparam("draft"),
+        change_dialog=bindparam("reply"),
+        dialog_emotion=func.coalesce(dialog.c.dialog_emotion, bindparam("emotion")),
+        past_dialog=bindparam("recalled"),
+        dt_answered=bindparam("at"),
+    )
+)
 _LAST_CONSENT = (
     select(func.max(consent.c.consent_id)).where(consent.c.user_id == bindparam("of_user")).scalar_subquery()
 )
@@ -136,19 +147,19 @@ _REMEMBER_ALL = insert(outbox).from_select(
     ),
 )
 _FORGET = insert(outbox)
-_LAST_TURN = (
+_LAST = (
     select(dialog)
-    .where(dialog.c.counsel_id == bindparam("of_counsel"), dialog.c.user_id == bindparam("of_user"))
+    .join_from(counsel, dialog, dialog.c.counsel_id == counsel.c.counsel_id)
+    .where(
+        counsel.c.user_id == bindparam("of_user"),
+        counsel.c.dt_end.is_(None),
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_dialog <= _AT,
+    )
     .order_by(dialog.c.dialog_id.desc())
     .limit(1)
 )
 _UNDO = delete(dialog).where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
-_RETRACT = (
-    update(dialog)
-    .where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
-    .values(dict.fromkeys(("ai_message", "change_dialog", "past_dialog", "dt_answered")))
-    .values(dialog_emotion=None, guessed_emotion=None)
-)
 _CORRECT = (
     update(dialog)
     .where(
@@ -342,8 +353,8 @@ class SqlCounsels:
         key = await self._keys.of(user_id)
         return [_turn(row, key) for row in reversed(rows)]
 
-    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None:
-        """Store the first answer to a turn. A later one, or one to another's turn, changes nothing."""
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
+        """Store an answer as `Counsels` says. A later one not `anew`, or one to another's turn, changes nothing."""
         key = await self._keys.of(user_id)
         parameters = {
             "of_user": user_id,
@@ -356,7 +367,7 @@ class SqlCounsels:
         }
 
         def store(connection: Connection) -> None:
-            if connection.execute(_ANSWER, parameters).rowcount:
+            if connection.execute(_ANSWER_ANEW if anew else _ANSWER, parameters).rowcount:
                 connection.execute(_REMEMBER, parameters)
 
         await self._database.write(store, idempotent=True)
@@ -372,11 +383,18 @@ class SqlCounsels:
 
         await self._database.write(end, idempotent=True)
 
+    async def last(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        where = {"of_user": user_id, "at": at}
+        row = await self._database.read(lambda connection: connection.execute(_LAST, where).first())
+        return _turn(row, await self._keys.of(user_id)) if row else None
+
     async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
         key = await self._keys.of(user_id)
 
         def undo(connection: Connection) -> Turn | None:
-            if (last := _last_turn(connection, user_id)) is None:
+            _lock(connection, user_id)
+            last = connection.execute(_LAST, {"of_user": user_id, "at": at}).first()
+            if last is None:
                 return None
             connection.execute(_UNDO, {"of_user": user_id, "of_turn": last.dialog_id})
             gone = {"user_id": user_id, "dialog_id": last.dialog_id, "op": "delete", "dt_outbox": at}
@@ -386,17 +404,6 @@ class SqlCounsels:
         undone = await self._database.write(undo)
         await self._database.discard_log()
         return undone
-
-    async def retract(self, user_id: UserId) -> Turn | None:
-        key = await self._keys.of(user_id)
-
-        def retract(connection: Connection) -> Turn | None:
-            if (last := _last_turn(connection, user_id)) is None:
-                return None
-            connection.execute(_RETRACT, {"of_user": user_id, "of_turn": last.dialog_id})
-            return _turn(last, key)
-
-        return await self._database.write(retract)
 
     async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:
         correction = {"of_user": user_id, "of_turn": turn_id, "emotion": emotion}
@@ -525,15 +532,6 @@ def _lock(connection: Connection, user_id: UserId) -> AnyRow | None:
     """Return somebody's open counsel, and keep others from it until this transaction ends."""
     row = connection.execute(_LOCK, {"of_user": user_id}).first()
     return row if row and row.counsel_id else None
-
-
-def _last_turn(connection: Connection, user_id: UserId) -> AnyRow | None:
-    """Return the last turn of somebody's open counsel, which is locked until this transaction ends."""
-    open_counsel = _lock(connection, user_id)
-    if open_counsel is None:
-        return None
-    where = {"of_user": user_id, "of_counsel": open_counsel.counsel_id}
-    return connection.execute(_LAST_TURN, where).first()
 
 
 def _open_counsel(connection: Connection, user_id: UserId, character: Character, *, at: datetime) -> int:

@@ -105,7 +105,11 @@ class SqlMemories:
             return ()
         where = {"of_user": user_id, "found": list(found)}
         rows = await self._database.read(lambda connection: connection.execute(_READ_BACK, where).all())
-        memories = {row.dialog_id: memory for row in rows if (memory := _memory(row, key))}
+        memories = {
+            row.dialog_id: Memory(row.dialog_id, said, row.dt_dialog)
+            for row in rows
+            if (said := _opened(key, row.u_message, "dialog.u_message"))
+        }
         return [memories[turn_id] for turn_id in found if turn_id in memories]
 
     async def drain(self, *, batches: int = 2) -> bool:
@@ -160,7 +164,7 @@ class SqlMemories:
 
         everyone = {"turns": [turn_id for of_person in turns.values() for turn_id in of_person]}
         rows = await self._database.read(lambda connection: connection.execute(_TO_REMEMBER, everyone).all())
-        points = [point for row in rows if (point := await self._point(row))]
+        points = [await self._point(row) for row in rows]
         if points:
             await self._vectors.upsert(points)
             self._has_put = True
@@ -178,18 +182,18 @@ class SqlMemories:
             await self._vectors.forget(user_id)
             self._has_deleted = True
 
-    async def _point(self, row: AnyRow) -> Point | None:
-        """Return what a turn is found by, or None where it cannot be read any more."""
+    async def _point(self, row: AnyRow) -> Point:
+        """Return what a turn is found by: nothing, where it cannot be read any more."""
+        embedding = Embedding({})
         try:
             key = await self._keys.of(row.user_id)
-            text = key.decrypt(row.u_message, column="dialog.u_message")
-            before = key.decrypt(row.said_before, column="dialog.u_message") if row.said_before else ""
-            asked = key.decrypt(row.asked, column="dialog.ai_message") if row.asked else ""
-        except (NoKey, Unreadable):
-            log.error("turn %s cannot be read, and so not be remembered", row.dialog_id)
-            return None
-        weigh = partial(self._embedder.document, _question_in(asked), shorten(text), before=shorten(before))
-        embedding = _sealed(await self._analysed(weigh), key)
+        except NoKey:  # being erased
+            key = None
+        if key and (text := _opened(key, row.u_message, "dialog.u_message")):
+            before = _opened(key, row.said_before, "dialog.u_message")
+            question = _question_in(_opened(key, row.asked, "dialog.ai_message"))
+            weigh = partial(self._embedder.document, question, shorten(text), before=shorten(before))
+            embedding = _sealed(await self._analysed(weigh), key)
         return Point(row.dialog_id, row.user_id, row.dt_dialog, EmotionLabel(row.dialog_emotion), embedding)
 
     async def _analysed(self, weigh: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
@@ -200,12 +204,13 @@ class SqlMemories:
             return terms
 
 
-def _memory(row: AnyRow, key: DataKey) -> Memory | None:
+def _opened(key: DataKey, ciphertext: bytes | None, column: str) -> str:
+    """Return what was written, or nothing where nothing was or it cannot be read any more."""
     try:
-        return Memory(row.dialog_id, key.decrypt(row.u_message, column="dialog.u_message"), row.dt_dialog)
-    except Unreadable:
-        log.error("turn %s cannot be read, and so not be recalled", row.dialog_id)
-        return None
+        return key.decrypt(ciphertext, column=column) if ciphertext else ""
+    except Unreadable as error:
+        log.error("a turn cannot be read, and so not be remembered: %s", error)
+        return ""
 
 
 def _sealed(terms: Mapping[str, float], key: DataKey) -> Embedding:

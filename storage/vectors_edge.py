@@ -139,6 +139,13 @@ class EdgeVectors:
     def _heard(self, fn: Callable[[], T]) -> T:
         try:
             return fn()
+        except VectorsUnreachable:  # which is an OSError too
+            raise
+        except OSError as error:
+            raise VectorsUnreachable(
+                f"The memory index in {self.where} cannot be used ({error.strerror}): see that its disk has room and "
+                "that this user may write there, then start Mentos again."
+            ) from error
         except BaseException as error:
             if not _is_the_engines(error):
                 raise

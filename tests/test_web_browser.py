@@ -355,9 +355,6 @@ async def test_a_hundred_thousand_characters_are_read(browser: Browser, tmp_path
         await visit.say("하" * 100_000)
         await visit.reply("그러셨군요.")
         await expect(visit.page.locator(".you")).to_contain_text("모두 100,000자")
-        await visit.say("하" * 100_001)
-        await expect(visit.page.locator(".lost")).to_have_text(KO["too_long"])
-        assert len(await visit.page.locator("textarea").input_value()) == 100_001
 
 
 async def test_words_that_the_server_never_heard_wait_until_it_is_back(browser: Browser, tmp_path: Path) -> None:
@@ -376,6 +373,51 @@ async def test_words_that_the_server_never_heard_wait_until_it_is_back(browser: 
             await visit.reply("그러셨군요.")
             await expect(visit.page.locator(".you p")).to_have_text(["잃어버리고 싶지 않은 말"])
         visit.complaints.clear()  # of a server that was gone
+
+
+async def test_danger_is_heard_however_much_is_pasted_around_it(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await visit.say("하" * 100_001 + " 나 오늘 죽으려고 해. 유서도 썼어")
+        await expect(visit.page.locator(".crisis")).to_contain_text("109")
+        await expect(visit.page.locator("textarea")).to_have_value("")
+
+
+async def test_what_is_longer_than_can_be_read_stays_in_the_box(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await visit.say("하" * 100_001)
+        await expect(visit.page.locator(".notice").last).to_have_text(KO["too_long"])
+        await expect(visit.page.locator("textarea")).to_have_value("하" * 100_001)
+
+
+async def test_a_tab_from_before_somebody_became_a_guest_still_hears(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        other = await visit.page.context.new_page()
+        await other.goto(f"{visit.url}/guest")
+        await expect(other.locator(".log")).to_be_visible(timeout=30_000)
+
+        await visit.say("나 오늘 죽으려고 해. 유서도 썼어")
+
+        await expect(visit.page.locator(".crisis")).to_contain_text("109")
+
+
+async def test_what_waited_behind_a_reply_is_not_answered_after_help(browser: Browser, tmp_path: Path) -> None:
+    held = HeldResponder()
+    place = Place(tmp_path, responder=held)
+    async with visiting(browser, place) as visit:
+        await visit.say("첫 번째 말")
+        await expect(visit.page.locator(".mentos").last).to_contain_text("첫 문장이에요.")
+        await visit.say("두 번째 말")
+        await expect(visit.page.locator(".you")).to_have_count(2)
+        await visit.say(IN_DANGER)
+        await expect(visit.page.locator(".crisis")).to_be_visible()
+
+        held.released.set()
+
+        await expect(visit.page.locator(".log")).to_have_attribute("aria-busy", "false")
+        await expect(visit.page.locator(".mentos")).to_have_count(1)
 
 
 async def test_words_are_heard_once_though_their_way_back_is_cut(browser: Browser, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class Counsellor:
                 yield part
             return
         if command:
-            yield await self._obey(command, message.account, person)
+            yield await self._obey(command, message, person)
             return
         if (scopes := self._consent_in(message, person)) is not None:
             yield await self._record_consent(message.account, person, scopes)
@@ -166,23 +166,31 @@ class Counsellor:
     # The ordinary way.
 
     async def _answer(
-        self, turn: Turn, message: Message, person: Person, calm: int, *, rejected: tuple[str, ...] = ()
+        self, turn: Turn, message: Message, person: Person, calm: int, *, anew: bool = False
     ) -> AsyncIterator[Part]:
-        """Speak for as long as there is no emergency beyond the `calm` ones before this message."""
+        """Speak for as long as there is no emergency beyond the `calm` ones before this message.
+
+        A turn that is answered is answered `anew`, or its reply is repeated where it may not have arrived.
+        """
         counsels, character = self._counsels_of(person), self._character_of(person)
         turnstile = self._turnstile_of(person)
         must_wait = turnstile.locked()
         async with turnstile:
-            if must_wait and not rejected:  # a redelivery may have been answered meanwhile
-                turn = await counsels.hear(person.user_id, message, character=character)
-            if turn.answer:
+            if must_wait:  # it may have been answered meanwhile
+                now = await (
+                    counsels.last(person.user_id, at=message.at)
+                    if anew
+                    else counsels.hear(person.user_id, message, character=character)
+                )
+                turn = now if now and now.id == turn.id else turn
+            if turn.answer and not anew:
                 if turn.delivered_at is None and turn.answer.reply:
                     yield Part(turn.answer.reply)
                 return
 
-            situation, recalled = await self._understand(turn, person, character, rejected)
+            situation, recalled = await self._understand(turn, person, character)
             gravity = weigh(situation.text, situation.emotion.label, situation.recent)
-            voice = Voice(character, gravity, stylist=self._stylist, seed=f"{turn.text} {len(rejected)}")
+            voice = Voice(character, gravity, stylist=self._stylist, seed=f"{turn.text} {situation.rejected}")
             drafts: list[str] = []
             said: list[str] = []
             async for sentence in sentences(self._responder.draft(situation)):
@@ -195,11 +203,13 @@ class Counsellor:
                 if not said:
                     raise NoReply("the responder drafted nothing")
 
+            if anew and not said:
+                return
             answer = Answer(" ".join(drafts), " ".join(said), situation.emotion.label, recalled, self._now())
-            await counsels.answer(person.user_id, turn.id, answer)
+            await counsels.answer(person.user_id, turn.id, answer, anew=anew)
 
     async def _understand(
-        self, turn: Turn, person: Person, character: Character, rejected: tuple[str, ...]
+        self, turn: Turn, person: Person, character: Character
     ) -> tuple[Situation, tuple[TurnId, ...]]:
         """Gather what a responder may know, and the ids of the earlier turns that are part of it."""
         before = await self._before_the_yes(person)
@@ -207,6 +217,7 @@ class Counsellor:
             self._emotions.read(turn.text),
             self._counsels_of(person).recent(person.user_id, limit=TURNS_RECALLED),
         )
+        recent = [each for each in recent if each.id != turn.id]
         at_hand = {turn.id, *(each.id for each in recent)}
         memories = (
             remembered(await self._memories.recall(person.user_id, turn.text, without=at_hand, limit=MEMORIES_RECALLED))
@@ -219,26 +230,21 @@ class Counsellor:
             emotion,
             tuple(_readable([*before, *recent][-TURNS_RECALLED:])),
             memories,
-            rejected,
+            rejected=(turn.answer.draft,) if turn.answer else (),
         )
         return situation, tuple(each.turn_id for each in memories) + tuple(each.id for each in recent)
 
     async def _again(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
         """Answer the last turn anew, otherwise than before."""
-        counsels = self._counsels_of(person)
-        async with self._turnstile_of(person):
-            turn = await counsels.retract(person.user_id)
+        turn = await self._counsels_of(person).last(person.user_id, at=message.at)
         if turn is None:
             yield Part(self._words["nothing_said"], Kind.NOTICE)
             return
         risk = assess(turn.text)
         if risk.is_urgent:  # fixed words have no other version
             yield Part(crisis_words(risk, self._language), Kind.CRISIS)
-            if turn.answer:
-                await counsels.answer(person.user_id, turn.id, turn.answer)
             return
-        rejected = (turn.answer.draft,) if turn.answer else ()
-        async for part in self._answer(replace(turn, answer=None), message, person, calm, rejected=rejected):
+        async for part in self._answer(turn, message, person, calm, anew=True):
             yield part
 
     async def _before_the_yes(self, person: Person) -> Sequence[Turn]:
@@ -291,24 +297,24 @@ class Counsellor:
         )
         return Part(self._words[said], Kind.NOTICE)
 
-    async def _obey(self, command: Command, account: Account, person: Person) -> Part:
+    async def _obey(self, command: Command, message: Message, person: Person) -> Part:
         match command.verb:
             case Verb.TONE:
-                return await self._choose(command.argument, account, person)
+                return await self._choose(command.argument, message.account, person)
             case Verb.CONSENT if not self._asks_consent:
                 return Part(self._words["nothing_kept"], Kind.NOTICE)
             case Verb.CONSENT:
                 scopes = read_consent(command.argument)
                 if scopes is None:
                     return Part(self._words["consent_question"], Kind.CONSENT)
-                return await self._record_consent(account, person, scopes)
+                return await self._record_consent(message.account, person, scopes)
             case Verb.NEW:
                 await self._off_record.end(person.user_id, at=self._now())
                 await self._counsels.end(person.user_id, at=self._now())
                 return Part(self._words["new_counsel"], Kind.NOTICE)
             case Verb.UNDO:
                 async with self._turnstile_of(person):
-                    undone = await self._counsels_of(person).undo(person.user_id, at=self._now())
+                    undone = await self._counsels_of(person).undo(person.user_id, at=message.at)
                 return Part(self._words["undone" if undone else "nothing_said"], Kind.NOTICE)
             case Verb.EMOTION:
                 return await self._correct(command.argument, person)

@@ -93,30 +93,32 @@ class OffTheRecord:
         answered = [turn for _, turn in counsel.turns if turn.answer] if counsel else []
         return answered[-limit:]
 
-    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None:
-        self._change(user_id, lambda _, turn: turn.id == turn_id and turn.answer is None, answer=answer)
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
+        counsel = self._counsels.get(user_id)
+        for i, (heard, turn) in enumerate(counsel.turns if counsel else ()):
+            if counsel and turn.id == turn_id and (anew or turn.answer is None):
+                felt = turn.answer.emotion if turn.answer else answer.emotion
+                counsel.turns[i] = (heard, replace(turn, answer=replace(answer, emotion=felt)))
 
     async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None:
-        self._change(
-            user_id,
-            lambda heard, _: (heard.account, heard.id) == (message.account, message.id),
-            delivered_at=at,
-        )
+        counsel = self._counsels.get(user_id)
+        for i, (heard, turn) in enumerate(counsel.turns if counsel else ()):
+            if counsel and (heard.account, heard.id) == (message.account, message.id):
+                counsel.turns[i] = (heard, replace(turn, delivered_at=at))
 
     async def end(self, user_id: UserId, *, at: datetime) -> None:
         self._counsels.pop(user_id, None)
 
-    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+    async def last(self, user_id: UserId, *, at: datetime) -> Turn | None:
         counsel = self._counsels.get(user_id)
-        return counsel.turns.pop()[1] if counsel and counsel.turns else None
+        return next((turn for _, turn in reversed(counsel.turns if counsel else ()) if turn.at <= at), None)
 
-    async def retract(self, user_id: UserId) -> Turn | None:
-        counsel = self._counsels.get(user_id)
-        if not counsel or not counsel.turns:
-            return None
-        heard, turn = counsel.turns.pop()
-        counsel.turns.append((heard, replace(turn, answer=None)))
-        return turn
+    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        last = await self.last(user_id, at=at)
+        if counsel := self._counsels.get(user_id):
+            kept = ((heard, turn) for heard, turn in counsel.turns if turn != last)
+            counsel.turns = deque(kept, maxlen=TURNS_KEPT)
+        return last
 
     async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:
         counsel = self._counsels.get(user_id)
@@ -132,24 +134,6 @@ class OffTheRecord:
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         return ()
-
-    def _change(
-        self,
-        user_id: UserId,
-        is_meant: Callable[[Message, Turn], bool],
-        *,
-        answer: Answer | None = None,
-        delivered_at: datetime | None = None,
-    ) -> None:
-        counsel = self._counsels.get(user_id)
-        if counsel is None:
-            return
-        for i, (heard, turn) in enumerate(counsel.turns):
-            if is_meant(heard, turn):
-                counsel.turns[i] = (
-                    heard,
-                    replace(turn, answer=answer or turn.answer, delivered_at=delivered_at or turn.delivered_at),
-                )
 
     def _forget(self) -> None:
         too_old = self._now() - LIFETIME

@@ -86,7 +86,9 @@ class Counsels(Protocol):
         """Return the last answered turns of the open counsel, oldest first."""
         ...
 
-    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer) -> None: ...
+    async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
+        """Store the first answer to a turn, or `anew` one in its place; what the turn feels stays as it was."""
+        ...
 
     async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None: ...
 
@@ -94,15 +96,12 @@ class Counsels(Protocol):
         """End the open counsel, if any, and log the flow of its emotions."""
         ...
 
-    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
-        """Delete the last turn of the open counsel for good, and return what it was."""
+    async def last(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        """Return the last turn of the open counsel that was heard by then, answered or not."""
         ...
 
-    async def retract(self, user_id: UserId) -> Turn | None:
-        """Take back the answer to the last turn of the open counsel, so that it can be answered anew.
-
-        Returns the turn as it was.
-        """
+    async def undo(self, user_id: UserId, *, at: datetime) -> Turn | None:
+        """Delete that turn for good, and return what it was."""
         ...
 
     async def correct(self, user_id: UserId, turn_id: TurnId, emotion: EmotionLabel) -> None:

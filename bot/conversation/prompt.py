@@ -66,7 +66,7 @@ def compose(
     said = ChatMessage("user", situation.text)
     left = budget - count(system.content) - count(said.content)
 
-    remembered: list[ChatMessage] = []
+    earlier: list[ChatMessage] = []
     for turn in reversed(situation.recent):
         if turn.answer is None or not turn.answer.draft:
             continue
@@ -74,5 +74,5 @@ def compose(
         left -= sum(count(message.content) for message in exchange)
         if left < 0:
             break
-        remembered[:0] = exchange
-    return (system, *remembered, said)
+        earlier[:0] = exchange
+    return (system, *earlier, said)

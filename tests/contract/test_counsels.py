@@ -11,6 +11,8 @@ from bot.conversation.model import Account, EmotionLabel, Moment
 from bot.conversation.ports import Counsels
 from tests.storage.examples import FRIEND, JUN, MINA, NOON, SCHOLAR, Talker, an_answer
 
+LATER = NOON + timedelta(hours=1)
+
 
 async def talk(counsels: Counsels, talker: Talker, *texts: str, start: int = 1) -> None:
     for i, text in enumerate(texts, start):
@@ -168,7 +170,7 @@ async def test_what_is_undone_is_gone_and_what_was_before_it_stays(counsels: Cou
     await talk(counsels, MINA, "하나", "둘")
     await talk(counsels, JUN, "준의 말")
 
-    undone = await counsels.undo(MINA.user_id, at=NOON)
+    undone = await counsels.undo(MINA.user_id, at=LATER)
 
     assert undone is not None
     assert undone.text == "둘"
@@ -178,35 +180,53 @@ async def test_what_is_undone_is_gone_and_what_was_before_it_stays(counsels: Cou
 
 async def test_an_undone_message_that_comes_again_is_heard_anew(counsels: Counsels) -> None:
     await talk(counsels, MINA, "하나")
-    await counsels.undo(MINA.user_id, at=NOON)
+    await counsels.undo(MINA.user_id, at=LATER)
 
     turn = await counsels.hear(MINA.user_id, MINA.says("하나"), character=FRIEND)
 
     assert turn.answer is None
 
 
-async def test_nothing_is_undone_or_retracted_where_nothing_was_said(counsels: Counsels) -> None:
+async def test_nothing_is_last_or_undone_where_nothing_was_said(counsels: Counsels) -> None:
     assert await counsels.undo(MINA.user_id, at=NOON) is None
-    assert await counsels.retract(MINA.user_id) is None
+    assert await counsels.last(MINA.user_id, at=NOON) is None
 
     await talk(counsels, MINA, "하나")
-    await counsels.end(MINA.user_id, at=NOON)
+    await counsels.end(MINA.user_id, at=LATER)
 
-    assert await counsels.undo(MINA.user_id, at=NOON) is None
-    assert await counsels.retract(MINA.user_id) is None
+    assert await counsels.undo(MINA.user_id, at=LATER) is None
+    assert await counsels.last(MINA.user_id, at=LATER) is None
 
 
-async def test_a_retracted_answer_makes_room_for_another(counsels: Counsels) -> None:
+async def test_what_was_heard_after_a_wish_to_undo_stays(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘", "셋")
+    then = NOON + timedelta(minutes=2)
+
+    last = await counsels.last(MINA.user_id, at=then)
+    undone = await counsels.undo(MINA.user_id, at=then)
+
+    assert last == undone
+    assert last is not None
+    assert last.text == "둘"
+    assert [turn.text for turn in await counsels.recent(MINA.user_id, limit=10)] == ["하나", "셋"]
+
+
+async def test_the_last_turn_need_not_be_answered(counsels: Counsels) -> None:
+    turn = await counsels.hear(MINA.user_id, MINA.says("하나"), character=FRIEND)
+
+    assert await counsels.last(MINA.user_id, at=LATER) == turn
+
+
+async def test_an_answer_anew_takes_the_place_of_the_first_and_leaves_what_was_felt(counsels: Counsels) -> None:
     await talk(counsels, MINA, "하나")
+    (turn,) = await counsels.recent(MINA.user_id, limit=10)
+    await counsels.correct(MINA.user_id, turn.id, EmotionLabel.GRATEFUL)
 
-    retracted = await counsels.retract(MINA.user_id)
+    await counsels.answer(MINA.user_id, turn.id, an_answer("다른 답"), anew=True)
+    await counsels.answer(JUN.user_id, turn.id, an_answer("준의 답"), anew=True)
 
-    assert retracted is not None
-    assert retracted.answer == an_answer("하나 답")
-    assert not await counsels.recent(MINA.user_id, limit=10)
-    await counsels.answer(MINA.user_id, retracted.id, an_answer("다른 답"))
     (recent,) = await counsels.recent(MINA.user_id, limit=10)
-    assert (recent.text, recent.answer) == ("하나", an_answer("다른 답"))
+    assert (recent.text, recent.answer) == ("하나", an_answer("다른 답", emotion=EmotionLabel.GRATEFUL))
 
 
 async def test_the_persons_own_word_for_a_feeling_replaces_the_guess(counsels: Counsels) -> None:

@@ -90,6 +90,12 @@ async def tell(house: Storage, talker: Talker, *texts: str, reply: str = "그랬
     return ids
 
 
+async def spoil(house: Storage, turn_id: TurnId) -> None:
+    """Make a turn unreadable, as a damaged disk does."""
+    spoilt = update(dialog).where(dialog.c.dialog_id == turn_id).values(u_message=b"\x01" + bytes(40))
+    await house.rows.write(lambda connection: connection.execute(spoilt))
+
+
 async def recalled(memories: SqlMemories, talker: Talker, text: str, **limits: Collection[TurnId]) -> list[str]:
     found = await memories.recall(talker.user_id, text, without=limits.get("without", ()), limit=10)
     return [memory.text for memory in found]
@@ -193,6 +199,17 @@ async def test_expired_turns_leave_no_vectors(house: Storage, memories: SqlMemor
     assert await vectors.count() == 0
 
 
+async def test_a_turn_that_cannot_be_read_is_no_reason_to_make_all_again(house: Storage, memories: SqlMemories) -> None:
+    broken, _ = await tell(house, MINA, "고양이 하나", "고양이 둘")
+    await spoil(house, broken)
+
+    await memories.rebuild()
+    await memories.drain()
+
+    assert await memories.is_complete()
+    assert await recalled(memories, MINA, "고양이") == ["고양이 둘"]
+
+
 async def test_lost_vectors_are_made_again_from_the_rows(
     house: Storage, memories: SqlMemories, vectors: Vectors
 ) -> None:
@@ -221,8 +238,7 @@ async def test_a_long_outbox_is_worked_off_in_parts(house: Storage, memories: Sq
 async def test_a_turn_that_cannot_be_read_any_more_hides_no_other(house: Storage, memories: SqlMemories) -> None:
     broken, _ = await tell(house, MINA, "고양이 하나", "고양이 둘")
     await memories.drain()
-    spoilt = update(dialog).where(dialog.c.dialog_id == broken).values(u_message=b"\x01" + bytes(40))
-    await house.rows.write(lambda connection: connection.execute(spoilt))
+    await spoil(house, broken)
 
     assert await recalled(memories, MINA, "고양이") == ["고양이 둘"]
 
@@ -234,7 +250,9 @@ async def test_vectors_out_of_reach_are_said_to_be_so(house: Storage, vectors: V
         await memories.recall(MINA.user_id, "고양이", without=(), limit=10)
 
 
-async def test_the_rows_keep_people_apart_when_the_vectors_do_not(house: Storage, vectors: Vectors) -> None:
+async def test_the_rows_keep_people_apart_when_the_vectors_do_not(
+    house: Storage, vectors: Vectors, caplog: pytest.LogCaptureFixture
+) -> None:
     memories = memories_of(house, Leaky(vectors, (MINA, JUN)))  # type: ignore[arg-type]
     await tell(house, MINA, "미나의 고양이")
     await tell(house, JUN, "준의 고양이")
@@ -242,6 +260,7 @@ async def test_the_rows_keep_people_apart_when_the_vectors_do_not(house: Storage
 
     assert await recalled(memories, MINA, "고양이") == ["미나의 고양이"]
     assert await recalled(memories, JUN, "고양이") == ["준의 고양이"]
+    assert "cannot be read" not in caplog.text  # another's row is not even fetched
 
 
 PEOPLE = (MINA, JUN, GUEST)
@@ -261,6 +280,7 @@ _STEPS = st.lists(
 async def test_nobody_ever_recalls_what_is_anothers(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
     steps: Sequence[tuple[int, str, str]],
     *,
     is_leaky: bool,
@@ -278,6 +298,8 @@ async def test_nobody_ever_recalls_what_is_anothers(
         for talker in PEOPLE:
             found = await recalled(memories, talker, "고양이 강아지 면접 시험")
             assert all(text.startswith(talker.user_id) for text in found)
+            assert bool(found) or not await edge.count(talker.user_id)
+        assert "cannot be read" not in caplog.text
         await edge.close()
 
 

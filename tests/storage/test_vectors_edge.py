@@ -434,3 +434,13 @@ def test_the_engine_is_imported_only_where_it_is_used() -> None:
     asked = "import sys, storage.vectors; sys.exit('qdrant_edge' in sys.modules or 'qdrant_client' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+async def test_a_folder_that_vanishes_is_said_and_not_raised_as_something_else(tmp_path: Path) -> None:
+    vectors = await EdgeVectors.open(tmp_path / "vectors", dense_size=None)
+    shutil.rmtree(tmp_path / "vectors")
+
+    with pytest.raises(VectorsUnreachable):
+        await vectors.clear()
+    with suppress(VectorsUnreachable):
+        await vectors.close()

@@ -94,7 +94,7 @@ class Desk:
 
     def begin(self, message: Message) -> Exchange:
         """Take in a message; a command has no words of its own, and `/다시` those of the turn that it is about."""
-        command = parse(message.text)
+        command = None if assess(message.text).is_urgent else parse(message.text)  # danger comes before a command
         exchange = Exchange(message, command, "" if command or is_blank(message.text) else message.text, message.at)
         if command and command.verb is Verb.AGAIN and self._turns:
             exchange.words, exchange.at = self._turns[-1].text, self._turns[-1].at

@@ -202,7 +202,6 @@ class WebDoor:
 
     async def _watch(self, view: View, desk: Desk, account: Account, *, until_quiet: bool) -> AsyncIterator[_Shown]:
         async for is_news in desk.watch(until_quiet=until_quiet, at_least_every=PULSE_S):
-            desk.last_seen = self._now()
             if self._is_closing:
                 return
             yield (view.talk(desk), view.side(desk, account)) if is_news else (gr.skip(), gr.skip())
@@ -219,9 +218,11 @@ class WebDoor:
         task.add_done_callback(self._replies.discard)
 
     async def _answer(self, desk: Desk, exchange: Exchange) -> None:
-        """One after the other, as everywhere: only who is in danger waits for nothing."""
-        is_urgent = assess(exchange.message.text).is_urgent
-        async with nullcontext() if is_urgent else desk.turnstile:
+        """Obey one command after the other, and what is said after a command after it; danger waits for nothing."""
+        if exchange.command is None and not assess(exchange.message.text).is_urgent:
+            async with desk.turnstile:
+                pass
+        async with desk.turnstile if exchange.command else nullcontext():
             try:
                 async for part in self._conversation.respond(exchange.message):
                     desk.hear(exchange, part)
@@ -278,9 +279,9 @@ class WebDoor:
         account = visitors.account_of(request.cookies)
         if account is None:
             return PlainTextResponse("404", 404)
-        return await self._drawn(
-            self._draw_days, await self._journal.moments(account, since=self._now() - MONTH), language
-        )
+        desk = self._desk(account)
+        await self._refresh(desk, account)
+        return await self._drawn(self._draw_days, desk.month, language)
 
     async def _drawn(self, draw: Draw, moments: Sequence[Moment], language: str) -> Response:
         if not moments:

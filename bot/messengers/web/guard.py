@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.messengers.web.visitors import account_of
+from bot.messengers.web.visitors import browser_of
 
 BODY_AT_MOST = 2 << 20
 
@@ -91,7 +91,8 @@ class Guard:
             return PlainTextResponse("404", 404)
         is_same = headers.get("sec-fetch-site", "same-origin") == "same-origin"
         origin = headers.get("origin")
-        is_same &= origin is None or urlsplit(origin).netloc.lower() in {*map(str.lower, names), self._origin} - {""}
+        ours = {*map(str.lower, names), self._origin} - {""}
+        is_same &= origin is None or origin.partition("://")[2].lower() in ours
         return None if is_same else PlainTextResponse("403", 403)
 
     def _is_ours(self, authority: str) -> bool:
@@ -144,8 +145,7 @@ def _forwarded_host(request: Request) -> str:
 
 def _own(request: Request, session: str) -> str:
     """Name a session so that only who holds the same cookie can name it too: browsers make them up at random."""
-    account = account_of(request.cookies)
-    return f"{account.address if account else 'nobody'}-{session}"
+    return f"{browser_of(request.cookies)}-{session}"
 
 
 def _within_own_sessions(request: Request) -> Scope:

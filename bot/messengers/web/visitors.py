@@ -28,6 +28,13 @@ def account_of(cookies: Mapping[str, str]) -> Account | None:
     return None
 
 
+def browser_of(cookies: Mapping[str, str]) -> str:
+    """Name who holds a browser, the same whether its person or a guest speaks; `nobody` without cookies."""
+    tokens = (cookies.get(name, "") for name in (_KNOWN, _GUEST))
+    token = next(filter(_TOKEN.fullmatch, tokens), None)
+    return hashlib.sha256(token.encode()).hexdigest() if token else "nobody"
+
+
 def language_of(cookies: Mapping[str, str]) -> str:
     return "en" if cookies.get(_LANGUAGE) == "en" else "ko"
 

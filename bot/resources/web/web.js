@@ -5,6 +5,7 @@ const lost = element.querySelector(".lost");
 const talk = document.getElementById("talk");
 const UNSENT = "mentos-unsent";
 const READ_AT_MOST = 100000;
+const SENT_AT_MOST = 300000; // more than is read: danger is heard in all of it
 let unsent = null;
 let isAtEnd = true;
 
@@ -34,13 +35,13 @@ const write = (text) => {
 function send() {
   const text = box.value;
   if (!text.trim()) return box.focus();
-  if (text.length > READ_AT_MOST) return warn(box.dataset.tooLong);
+  if (text.length > SENT_AT_MOST) return warn(box.dataset.tooLong);
   // sent again after a failure, the same words have the same ticket: they are heard once
   unsent = unsent?.text === text ? unsent : { text, ticket: uuid() };
   isAtEnd = true;
   warn("");
   say(text, unsent.ticket);
-  write("");
+  if (text.length <= READ_AT_MOST) write(""); // longer words stay here unless they are heard after all
 }
 
 function restore() {

@@ -579,6 +579,18 @@ class TestAgain:
         assert isinstance(room.responder, SayingResponder)
         assert room.responder.asked == []
 
+    async def test_where_no_other_reply_can_be_had_the_first_one_stays(self) -> None:
+        room = Room(SayingResponder("첫 답이에요.", NoReply("gone")))
+        person = await room.introduce(Scope.STORAGE)
+        await room.say("잠이 안 와요")
+
+        with pytest.raises(NoReply):
+            await room.say("/다시")
+
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert turn.answer.draft == "첫 답이에요."
+
     async def test_what_failed_can_be_tried_again(self) -> None:
         room = Room(SayingResponder(NoReply("gone"), "이제 답해요."))
         await room.introduce(Scope.STORAGE)

@@ -34,6 +34,13 @@ def test_grief_panic_and_hurt_are_grave_whatever_the_emotion_seems(text: str) ->
         ("요즘 잠이 안 와요", EmotionLabel.ANXIOUS, Gravity.HEAVY),
         ("친구랑 다퉜어요", EmotionLabel.SAD, Gravity.HEAVY),
         ("게임에서 상대를 때려눕혔다 ㅋㅋ 재밌어", EmotionLabel.JOYFUL, Gravity.GRAVE),
+        ("오늘 최고인 하루였어", EmotionLabel.JOYFUL, Gravity.LIGHT),
+        ("공부고 뭐고 다 잊고 놀았어", EmotionLabel.JOYFUL, Gravity.LIGHT),
+        ("네가 행복해고 좋아해고 다 기뻐", EmotionLabel.JOYFUL, Gravity.LIGHT),
+        ("시험에서 어려운 문제를 다 맞았어요", EmotionLabel.JOYFUL, Gravity.LIGHT),
+        ("회사에서 해고됐어요", EmotionLabel.EVERYDAY, Gravity.GRAVE),
+        ("어제 형한테 맞았어요", EmotionLabel.EVERYDAY, Gravity.GRAVE),
+        ("오늘이 할머니 기일이에요", EmotionLabel.EVERYDAY, Gravity.GRAVE),
     ],
 )
 def test_the_rest_weighs_as_the_emotion_does(text: str, emotion: EmotionLabel, gravity: Gravity) -> None:

@@ -6,6 +6,7 @@ import re
 import socket
 import uuid
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest_asyncio
 from bot.conversation.model import Account
 from bot.messengers.web.guard import host_of
 from bot.messengers.web.visitors import account_of
+from bot.safety.assess import assess
+from bot.safety.replies import words as crisis_words
 from tests.fakes import SayingResponder
 from tests.web_door import HeldResponder, Place, web_strings
 
@@ -33,6 +36,7 @@ class Visitor:
     def __init__(self, place: Place, *, base_url: str = HOME) -> None:
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(place.app), base_url=base_url)
         self.session = uuid.uuid4().hex[:10]
+        self.prefix = ""
 
     async def arrive(self) -> str:
         return (await self.http.get("/", follow_redirects=True)).text
@@ -40,7 +44,7 @@ class Visitor:
     async def say(self, said: str, **event: object) -> str:
         """Say something and return the last state of the conversation, as HTML."""
         asked = {"text": said, "ticket": str(uuid.uuid4()), **event}
-        joined = await self.http.post(JOIN, json=self.event(asked))
+        joined = await self.http.post(f"{self.prefix}{JOIN}", json=self.event(asked))
         assert joined.status_code == 200, joined.text
         return await self.shown()
 
@@ -48,7 +52,7 @@ class Visitor:
         return {"data": [], "event_data": data, "fn_index": 1, "trigger_id": None, "session_hash": self.session}
 
     async def shown(self) -> str:
-        stream = await self.http.get("/gradio_api/queue/data", params={"session_hash": self.session})
+        stream = await self.http.get(f"{self.prefix}/gradio_api/queue/data", params={"session_hash": self.session})
         messages = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
         done = [said["output"]["data"][0] for said in messages if said["msg"] == "process_completed"]
         return str(done[-1]) if done else ""
@@ -240,6 +244,28 @@ async def test_longer_than_can_be_read_is_refused_kindly(visitor: Visitor, place
     await visitor.arrive()
     assert KO["too_long"] in await visitor.say("하" * 100_001)
     assert "모두 100,000자" in await visitor.say("하" * 100_000)
+
+
+@pytest.mark.parametrize("said", ["/죽고 싶어", "/그만 살고 싶어", "/다시 죽고 싶어", "/감정 죽고 싶어"])
+async def test_danger_is_shown_even_behind_the_sign_of_a_command(visitor: Visitor, said: str) -> None:
+    await visitor.arrive()
+    shown = await visitor.say(said)
+    assert "crisis" in shown
+    assert "109" in shown.split("crisis")[1]
+
+
+async def test_on_the_english_page_help_is_english(visitor: Visitor) -> None:
+    await visitor.arrive()
+    visitor.prefix = "/en"
+    helped = re.sub("<[^>]+>", "", unescape(await visitor.say("나 죽고 싶어")))
+    assert crisis_words(assess("나 죽고 싶어"), "en").split("\n")[0][:30] in helped
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "", "https://elsewhere.test"])
+async def test_whatever_an_origin_is_nothing_but_ours_gets_in(visitor: Visitor, origin: str) -> None:
+    await visitor.arrive()
+    answered = await visitor.http.post(JOIN, json=visitor.event({"text": "안녕"}), headers={"Origin": origin})
+    assert answered.status_code == 403
 
 
 async def test_danger_is_heard_however_much_is_pasted_around_it(visitor: Visitor) -> None:
