@@ -1,11 +1,14 @@
 """How often the turn that a message comes back to is found, and how fast a turn is weighed.
 
-    .venv/bin/python bench/recall_quality.py [--locomo FOLDER] [--json bench/results/recall_quality.json]
+    .venv/bin/python bench/recall_quality.py [--locomo FOLDER [--encoder FOLDER]] [--json FILE]
 
 FOLDER holds the ten conversations of LoCoMo (Maharana et al. 2024, CC BY-NC 4.0, so never kept here). Each number
 stands three times: for the half that the constants were tuned on, for the other half, for both.
 `recall_queries_ko.tsv` is by one author: `word` shares a word with its turn; `meaning` none (but three), the kindred
 words were written when it had been seen; `fresh` was written after them. Chance is .19 at R@3: sixteen turns a person.
+
+`--encoder` names a sentence encoder in Hugging Face's format that knows English (all-MiniLM-L6-v2, for one) and needs
+torch and transformers: it stands in for the production encoder where the weights of the fusion are chosen.
 """
 
 import argparse
@@ -204,6 +207,38 @@ def direction(gram: str) -> Scores:
     return _directions[seed]
 
 
+class Encoder:
+    """Scores by the cosine of sentence vectors, each turn behind its question."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoModel, AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._model = AutoModel.from_pretrained(folder).eval()
+        self._known: dict[str, Scores] = {}
+
+    def __call__(self, past: Past, *, step: int) -> Scores:
+        if past.name not in self._known:
+            turns = self._vectors([f"{turn.question} {turn.text}".strip() for turn in past.turns])
+            self._known[past.name] = self._vectors([search.text for search in past.searches]) @ turns.T
+        return self._known[past.name]
+
+    def _vectors(self, texts: Sequence[str]) -> Scores:
+        """Average the last layer over the tokens (Reimers and Gurevych 2019, "Sentence-BERT")."""
+        import torch
+
+        vectors = []
+        with torch.inference_mode():
+            for start in range(0, len(texts), 64):
+                batch = self._tokenizer(
+                    list(texts[start : start + 64]), padding=True, truncation=True, max_length=256, return_tensors="pt"
+                )
+                mask = batch["attention_mask"].unsqueeze(-1)
+                summed = (self._model(**batch).last_hidden_state * mask).sum(dim=1)
+                vectors.append(torch.nn.functional.normalize(summed / mask.sum(dim=1), dim=1).numpy())
+        return np.asarray(np.concatenate(vectors), dtype=np.float64)
+
+
 def noise(past: Past, *, step: int) -> Scores:
     """Score at random: a list that fills up where the words find nothing gains by chance alone."""
     return np.asarray(np.random.default_rng(step).random((len(past.searches), len(past.turns))))
@@ -313,6 +348,7 @@ def weighing_ms(people: Sequence[Past]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--locomo", type=Path)
+    parser.add_argument("--encoder", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     mine = korean()
@@ -327,6 +363,10 @@ def main() -> None:
     }
     if options.locomo:
         theirs = locomo(options.locomo)
+        if options.encoder:
+            encoder = Encoder(options.encoder)
+            ways["encoder"] = encoder
+            ways |= {f"RRF k={k} encoder x{w}": fused(encoder, w, k) for k in (2, 10, 60) for w in (0.3, 0.5, 0.7, 1.0)}
         results["locomo"] = {way: recalls(theirs, score, step=2, cuts=(1, 5, 10, 20)) for way, score in ways.items()}
     table = json.dumps(results, indent=2, ensure_ascii=False)
     print(table)

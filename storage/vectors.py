@@ -7,12 +7,12 @@ from typing import Protocol
 
 from bot.conversation.model import EmotionLabel, Mendable, TurnId, UserId
 
-SPARSE_WEIGHT = 1.0
-DENSE_WEIGHT = 1.0
+SPARSE_WEIGHT, DENSE_WEIGHT = 1.0, 0.3
 """How much the words and the meaning of a query count for where both are known."""
 
-RRF_K = 60
-"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009): a place in a list is worth weight / (k + place)."""
+RRF_K = 2
+"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009), as Qdrant weighs it: a place in a list, from 0 on, is
+worth 1 / ((place + 1) / weight + k - 1). These are chosen by `bench/recall_quality.py --encoder`."""
 
 FUSED_AT_LEAST = 50
 """How many of each list are fused, however few are asked for."""

@@ -102,6 +102,7 @@ class Counsellor:
             return
 
         calm = self._emergencies[message.account]
+        await self._recorded(message.account)
         person = await self._meet(message.account)
         command = parse(message.text)
         if command and command.verb is Verb.AGAIN:
@@ -154,6 +155,12 @@ class Counsellor:
         while len(self._recordings) > DELIVERIES_KEPT:
             self._recordings.popitem(last=False)
         return part
+
+    async def _recorded(self, account: Account) -> None:
+        """Wait for what somebody said in an emergency to be stored: what they say next comes after it."""
+        pending = [task for (whose, _), task in self._recordings.items() if whose == account and not task.done()]
+        if pending:
+            await asyncio.wait(pending, timeout=RECORDING_S)
 
     async def _record_urgent(self, message: Message, reply: str) -> None:
         person = await self._meet(message.account)

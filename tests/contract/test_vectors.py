@@ -240,22 +240,28 @@ async def test_meaning_is_found_where_no_word_is_shared(open_vectors: Open) -> N
     assert (await found(vectors, about(404, dense=(0.9, 0.1, 0.0))))[0] == 1
 
 
-async def test_words_and_meaning_together_are_fitter_than_either(open_vectors: Open) -> None:
+async def test_where_more_words_are_shared_meaning_still_decides(open_vectors: Open) -> None:
     vectors = await open_vectors(3)
     here, near, aside, away = (1.0, 0.0, 0.0), (1.0, 0.2, 0.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)
-    only_words, only_meaning, both = 1, 2, 3
+    more_words, fitting = 1, 2
     await vectors.upsert(
         [
-            point(only_words, WORK, CAT, dense=away),
-            point(only_meaning, 404, dense=here),
-            point(both, WORK, dense=near),
+            point(more_words, WORK, CAT, dense=away),
+            point(fitting, WORK, dense=near),
             *(point(each, 404, dense=aside) for each in range(10, 20)),
         ]
     )
 
-    assert (await found(vectors, about(WORK, CAT)))[0] == only_words
-    assert (await found(vectors, about(dense=here)))[0] == only_meaning
-    assert (await found(vectors, about(WORK, CAT, dense=here)))[0] == both
+    assert (await found(vectors, about(WORK, CAT)))[0] == more_words
+    assert (await found(vectors, about(WORK, CAT, dense=here)))[0] == fitting
+
+
+async def test_a_shared_word_counts_for_more_than_meaning_alone(open_vectors: Open) -> None:
+    vectors = await open_vectors(3)
+    here, away = (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
+    await vectors.upsert([point(1, 404, dense=here), point(2, WORK, dense=away)])
+
+    assert await found(vectors, about(WORK, dense=here)) == [2, 1]
 
 
 async def test_the_meaning_of_another_is_never_found(open_vectors: Open) -> None:

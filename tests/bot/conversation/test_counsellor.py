@@ -10,6 +10,7 @@ import pytest
 from bot.conversation.counsellor import Counsellor
 from bot.conversation.model import (
     Account,
+    Character,
     CharacterId,
     Consent,
     EmotionLabel,
@@ -19,6 +20,7 @@ from bot.conversation.model import (
     Person,
     Scope,
     Situation,
+    Turn,
     TurnId,
     UserId,
 )
@@ -395,6 +397,25 @@ class TestEmergency:
         await room.counsellor.delivered(message(IN_DANGER, id_="9"))
         [turn] = await room.stored.recent(person.user_id, limit=9)
         assert turn.delivered_at is not None
+
+    async def test_what_is_said_next_is_stored_after_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        room = Room()
+        person = await room.introduce(Scope.STORAGE)
+        stores, hear = asyncio.Event(), room.stored.hear
+
+        async def slowly(user_id: UserId, heard: Message, *, character: Character) -> Turn:
+            if heard.text == IN_DANGER:
+                await stores.wait()
+            return await hear(user_id, heard, character=character)
+
+        monkeypatch.setattr(room.stored, "hear", slowly)
+        await room.say(IN_DANGER)
+        next_words = asyncio.create_task(room.say("친구가 옆에 와 줬어요"))
+        await asyncio.sleep(0)
+        stores.set()
+        assert await next_words
+        turns = await room.stored.recent(person.user_id, limit=5)
+        assert [turn.text for turn in turns] == [IN_DANGER, "친구가 옆에 와 줬어요"]
 
     async def test_it_silences_a_reply_that_still_streams_to_that_person_only(self) -> None:
         spoken, go_on = asyncio.Semaphore(0), asyncio.Event()
