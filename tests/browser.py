@@ -16,6 +16,9 @@ from playwright.async_api import Browser, Page, async_playwright
 from bot.messengers.web.door import WebDoor
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+CLOSED = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+"""What the browser is started with, so that it asks nobody anything by itself."""
+
 HOW_TO_GET_ONE = f"no browser here. Install one of {', '.join(NAMES)}"
 
 _not_run: set[str] = set()
@@ -26,17 +29,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"WARNING: {len(_not_run)} browser tests did NOT run: {HOW_TO_GET_ONE}.", red=True)
 
 
+def found_browser() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @asynccontextmanager
 async def a_browser(asked_by: pytest.FixtureRequest) -> AsyncIterator[Browser]:
     """Start the browser of this machine; skip the asking test, loudly, where there is none."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = found_browser()
     if found is None:
         if os.environ.get("MENTOS_REQUIRE_BROWSER") == "1":
             pytest.fail(HOW_TO_GET_ONE)
         _not_run.add(asked_by.node.nodeid)
         pytest.skip(HOW_TO_GET_ONE)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=found, args=CLOSED)
         try:
             yield browser
         finally:

@@ -184,11 +184,11 @@ async def test_a_guess_at_a_feeling_is_put_right_with_a_click(browser: Browser, 
     async with visiting(browser, place) as visit:
         await visit.say("마음이 복잡해요")
         guess = visit.page.locator(".guess summary")
-        await expect(guess).to_contain_text("걱정이 느껴졌어요")
+        await expect(guess).to_contain_text("걱정이 드셨을까요")
         await guess.click()
         await screenshot(visit.page, "desktop-guess")
         await visit.press("슬픔")
-        await expect(guess).to_contain_text("슬픈 마음이 느껴졌어요")
+        await expect(guess).to_contain_text("슬픈 마음이 드셨을까요")
         picture = visit.page.locator(".mood img")
         await expect(picture).to_have_attribute("alt", re.compile("슬픔"))
     assert [moment.emotion for moment in place.pencil.drawn[-1]] == [EmotionLabel.SAD]
@@ -328,7 +328,7 @@ async def test_english_is_a_click_away_and_remembered(browser: Browser, tmp_path
         await expect(visit.page.locator("html")).to_have_attribute("lang", "en")
         await visit.say("hello")
         await visit.reply("그러셨군요.")
-        await expect(visit.page.locator(".guess summary")).to_contain_text("I sensed worry")
+        await expect(visit.page.locator(".guess summary")).to_contain_text("My guess: worry")
         await expect(visit.page.locator(".consent")).to_contain_text("I am an AI, not a person")
         await visit.page.wait_for_function("document.querySelector('.mood img').naturalWidth > 0")
         await screenshot(visit.page, "desktop-english")
