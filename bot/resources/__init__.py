@@ -19,6 +19,11 @@ def toml(path: str) -> dict[str, Any]:
     return tomllib.loads(text(path))
 
 
+def names(folder: str) -> list[str]:
+    """Name the packaged TOML files of a folder, in order."""
+    return sorted(file.name.removesuffix(".toml") for file in files(__name__).joinpath(folder).iterdir())
+
+
 def strings(language: str) -> Mapping[str, Mapping[str, str]]:
     """Return the interface words of a language, `ko` or `en`: section -> key -> words."""
     return toml(f"strings/{language}.toml")

@@ -1,12 +1,15 @@
 """The written sentences of the scripted counsellor, and when each may be said."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from bot import resources
+from bot.backends.scripted.exercises import Exercises
+from bot.backends.scripted.reflection import Morpheme
+from bot.backends.scripted.topics import Stage, Topic, Topics
 from bot.conversation.model import Emotion, EmotionLabel
 
 
@@ -17,14 +20,6 @@ class Mood(StrEnum):
     PLAIN = "plain"
     LOW = "low"
     UNKNOWN = "unknown"
-
-
-class Stage(StrEnum):
-    """How far a conversation has come, as far as it decides the kind of question."""
-
-    EXPLORE = "explore"
-    COMFORT = "comfort"
-    ACT = "act"
 
 
 class Asks(StrEnum):
@@ -43,13 +38,23 @@ GLAD = {
     EmotionLabel.LOVING,
     EmotionLabel.JOYFUL,
 }
+LOW = {
+    EmotionLabel.SAD,
+    EmotionLabel.WEARY,
+    EmotionLabel.ANNOYED,
+    EmotionLabel.ANXIOUS,
+}
 _POOLS = {*Stage, Mood.GLAD, Mood.PLAIN, "expectant", "afresh", "concern", "deciding", "worry", "asking"}
 _NOTHING = re.compile(r"(?!)")
+_MOODS = {"low": {Mood.LOW, Mood.UNKNOWN, Mood.PLAIN}, "glad": {Mood.GLAD}, "any": set(Mood)}
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Something that is answered in a way of its own, such as a greeting or a request that cannot be met."""
+    """Something that is answered in a way of its own, such as a greeting or a request that cannot be met.
+
+    One that `yields` is passed over where a subject is met or under way: what is said belongs to that.
+    """
 
     name: str
     when: re.Pattern[str]
@@ -58,6 +63,7 @@ class Occasion:
     within: int | None
     moods: frozenset[Mood]
     is_answer: bool
+    yields: bool
     says: tuple[str, ...]
     then: tuple[str, ...]
     asks: Asks
@@ -73,29 +79,10 @@ class Occasion:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """What a conversation is about: remarks that name no emotion, and questions for each stage."""
-
-    name: str
-    words: re.Pattern[str]
-    lasts: bool
-    says: tuple[str, ...]
-    questions: Mapping[Stage, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Skill:
-    """A small exercise: offered as a question, given as steps when the answer was yes."""
-
-    offer: str
-    steps: tuple[str, ...]
-
-
 class Bank:
     """All that the scripted counsellor can say, read once from `bot/resources/scripted`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, analyse: Callable[[str], Sequence[Morpheme]]) -> None:
         validations = {name: tuple(lines) for name, lines in _read("validations").items()}
         self.neutral = (validations.pop("NEUTRAL"), validations.pop("LISTENING"))
         self.untold = {Mood.GLAD: validations.pop("GLAD"), Mood.LOW: validations.pop("LOW")}
@@ -103,8 +90,8 @@ class Bank:
         questions = _read("questions")
         self.questions = {kind: tuple(lines) for kind, lines in questions.items() if kind in _POOLS}
         self.known = tuple((re.compile(k["said"]), re.compile(k["asks"])) for k in questions["known"])
-        self.skills = tuple(Skill(s["offer"], tuple(s["steps"])) for s in questions["skill"])
-        self.topics = tuple(_topic(name, table) for name, table in _read("topics").items())
+        self.exercises = Exercises()
+        self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
@@ -124,6 +111,8 @@ class Bank:
     def told(self, text: str) -> Mood:
         """Return the side of the last word that has one: a quarrel that was made up is good news."""
         low, glad = _last(self._sounds_low, text), _last(self._sounds_glad, text)
+        if low == glad == -1 and any(topic.mood == "glad" for topic in self.topics.met(text)[:1]):
+            glad = 0  # told by what happened
         if low > glad:
             return Mood.LOW
         return Mood.GLAD if glad > low and not self._of_others.search(text) else Mood.UNKNOWN
@@ -133,8 +122,9 @@ class Bank:
         is_read = emotion.is_confident and _side(emotion) is mood
         return self.validations[emotion.label] if is_read else self.untold.get(mood, ())
 
-    def topic(self, text: str) -> Topic | None:
-        return next((topic for topic in self.topics if topic.words.search(text)), None)
+    def topic(self, text: str, mood: Mood) -> Topic | None:
+        """Return what a text that is told in a mood is about."""
+        return next((topic for topic in self.topics.met(text) if mood in _MOODS[topic.mood]), None)
 
 
 def _side(emotion: Emotion) -> Mood:
@@ -151,12 +141,6 @@ def _read(name: str) -> Mapping[str, Any]:
     return resources.toml(f"scripted/{name}.toml")
 
 
-def _topic(name: str, table: Mapping[str, Any]) -> Topic:
-    questions = {stage: tuple(table[stage]) for stage in Stage}
-    words = re.compile(rf"(?<![가-힣])(?:{table['words']})")
-    return Topic(name, words, table.get("lasts", False), tuple(table["says"]), questions)
-
-
 def _occasion(table: Mapping[str, Any]) -> Occasion:
     return Occasion(
         name=table["name"],
@@ -166,6 +150,7 @@ def _occasion(table: Mapping[str, Any]) -> Occasion:
         within=table.get("within"),
         moods=frozenset(Mood(mood) for mood in table["moods"]) if "moods" in table else frozenset(Mood),
         is_answer=table.get("asked", False),
+        yields=table.get("yields", False),
         says=tuple(table["says"]),
         then=tuple(table.get("then", ())),
         asks=Asks(table["asks"]),

@@ -4,26 +4,33 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-from bot.backends.scripted.bank import Asks, Bank, Mood, Occasion, Skill, Stage, Topic
+from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion
 from bot.backends.scripted.reflection import Join, Morpheme, Reflector
+from bot.backends.scripted.topics import Stage, Topic
 from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
 
 _REMEMBERED = 20
 _CARRIED = 8
 _STILL_GLAD = 5
+_OFFERED_AFTER = 4
+"""Turns before an exercise is offered, and between two offers twice as many: who is offered things is not heard."""
+
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
+_GRAVE = {"grave", "authorities"}
 
 
 class ScriptedCounsellor:
     """Fulfils `Responder` with written sentences in plain 해요체: the same situation gives the same reply.
 
-    Turns go from exploring through comfort to small steps, as in ESConv (arXiv 2106.01144), and no sentence is said
-    again within twenty turns.
+    Turns go from exploring through comfort to small steps, as in ESConv (arXiv 2106.01144), each subject by itself, and
+    no sentence is said again within twenty turns. What was said last tells where a conversation stands: nothing else
+    is kept.
     """
 
     def __init__(self, *, analyse: Callable[[str], Sequence[Morpheme]], join: Join) -> None:
-        self._bank = Bank()
+        self._bank = Bank(analyse=analyse)
         self._analyse = analyse
+        self._join = join
         self._reflector = Reflector(lexicon=self._bank.reflection, join=join)
 
     async def draft(self, situation: Situation) -> AsyncIterator[str]:
@@ -31,23 +38,35 @@ class ScriptedCounsellor:
             yield f" {sentence}" if i else sentence
 
     def sentences(self, situation: Situation) -> Sequence[str]:
-        """Return the two or three sentences of a reply, at most one of them a question."""
+        """Return the two or three sentences of a reply, a few more where an exercise begins, one question at most."""
         text = situation.text.strip().lower()
         mood = self._bank.mood(text, situation.emotion)
         if self._bank.told(text) is Mood.UNKNOWN and self._is_still_glad(situation):
             mood = Mood.PLAIN  # good news is not asked after as a problem is
+        reply = _Reply(situation)
         last = _said(situation.recent[-1:])
         was_asked = bool(last) and last[-1].endswith("?")
-        reply = _Reply(situation)
 
-        occasion = next((o for o in self._bank.occasions if o.fits(text, mood=mood, was_asked=was_asked)), None)
+        subject = self._topic(situation, mood)
+        has_subject = subject is not None and not subject.is_general
+        occasion = next(
+            (
+                occasion
+                for occasion in self._bank.occasions
+                if not (occasion.yields and has_subject) and occasion.fits(text, mood=mood, was_asked=was_asked)
+            ),
+            None,
+        )
+        if (occasion is None or occasion.name not in _GRAVE) and self._exercise(text, situation, mood, last, reply):
+            return reply.sentences
         if occasion is None:
             self._listen(situation, mood=mood, reply=reply)
-            return reply.sentences
+        else:
+            self._meet(occasion, situation, mood=mood, was_asked=was_asked, reply=reply)
+        return reply.sentences
 
-        skill = self._accepted(occasion, last)
-        if skill is not None and reply.is_new(*skill.steps):
-            return skill.steps
+    def _meet(self, occasion: Occasion, situation: Situation, *, mood: Mood, was_asked: bool, reply: "_Reply") -> None:
+        """Answer what is answered in a way of its own."""
         asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not was_asked)
         reply.add(occasion.says, *self._bank.neutral)
         if not asks:
@@ -61,50 +80,101 @@ class ScriptedCounsellor:
             reply.add(occasion.then)
         if asks:
             pool = self._bank.questions[occasion.pool] if occasion.pool is not None else ()
-            reply.add(pool, *self._questions(situation, mood=mood, noun=None, reply=reply))
-        return reply.sentences
+            reply.add(pool, *self._questions(situation, mood=mood, noun=None))
+
+    def _exercise(self, text: str, situation: Situation, mood: Mood, last: Sequence[str], reply: "_Reply") -> bool:
+        """Go on with the exercise that is under way, or begin the one that is asked for."""
+        exercises = self._bank.exercises
+        if last and (under_way := exercises.reply(text, last[-1], is_new=reply.is_new, draw=reply.draw)):
+            lines, is_over = under_way
+            reply.say(*lines)
+            if is_over:
+                reply.add(*self._questions(situation, mood=mood, noun=None), self._bank.questions["afresh"])
+            return True
+        if asked_for := exercises.asked_for(text, _lately(situation), is_new=reply.is_new):
+            reply.say(*asked_for.begin())
+            return True
+        return False
 
     def _is_still_glad(self, situation: Situation) -> bool:
-        sides = (self._bank.told(turn.text) for turn in reversed(situation.recent[-_STILL_GLAD:]))
+        sides = (self._bank.told(turn.text.strip().lower()) for turn in reversed(situation.recent[-_STILL_GLAD:]))
         return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
-
-    def _accepted(self, occasion: Occasion, last: Sequence[str]) -> Skill | None:
-        """Return the exercise that our last question offered and the person said yes to."""
-        if occasion.name != "yes" or not last:
-            return None
-        return next((skill for skill in self._bank.skills if skill.offer == last[-1]), None)
 
     def _listen(self, situation: Situation, *, mood: Mood, reply: "_Reply") -> None:
         """Reflect or validate, perhaps add a remark, and ask."""
+        text = situation.text.strip().lower()
         morphemes = self._analyse(situation.text)
-        topic = self._topic(situation)
+        told_now = self._bank.topic(text, mood)
         is_hard = mood in {Mood.LOW, Mood.UNKNOWN}
         reflection = self._reflector.reflect(situation.text, morphemes, with_events=is_hard)
-        named = self._bank.named(mood, situation.emotion)
-        if topic is not None and topic.lasts and is_hard and situation.emotion.label is not EmotionLabel.SAD:
-            named = (*topic.says, *self._bank.untold[Mood.LOW])  # anger or worry may be read, grief is talked about
-
-        if reflection is not None and reply.is_new(reflection.sentence):
-            reply.add([reflection.sentence])
-            reply.add([line for line in named if not reflection.is_said_by(line)])
-        else:
-            reply.add(named, *self._bank.neutral)
-            if mood is Mood.LOW and topic is not None and topic is self._bank.topic(situation.text) and reply.draw(2):
-                reply.add(topic.says)
         nouns = self._reflector.nouns(morphemes)
-        if (known := self._remembered(nouns, situation.memories)) and reply.is_new(known):
-            reply.sentences.insert(0, known)
-        reply.add(*self._questions(situation, mood=mood, noun=next(iter(nouns.values()), None), reply=reply))
+        remembered = self._remembered(nouns, situation)
+        if remembered and reply.is_new(remembered):
+            reply.say(remembered)
 
-    def _remembered(self, nouns: Mapping[str, str], memories: Sequence[Memory]) -> str | None:
-        """Say that the person spoke of the same thing before, by a word that they have just said themselves."""
-        shared = (said for noun, said in nouns.items() if any(noun in memory.text for memory in memories))
-        noun = next(shared, None)
-        return self._bank.reflection["recalls"].format(noun=noun) if noun else None
+        heard = self._heard(situation, mood, told_now)
+        if reflection is not None and reply.is_new(reflection.sentence):
+            reply.say(reflection.sentence)
+            if not remembered:
+                reply.add([line for line in heard[0] if not reflection.is_said_by(line)])
+        else:
+            reply.add(*heard, *self._bank.neutral)
 
-    def _questions(
-        self, situation: Situation, *, mood: Mood, noun: str | None, reply: "_Reply"
-    ) -> Sequence[Sequence[str]]:
+        if remembered and remembered.endswith("?"):
+            reply.sentences.sort(key=lambda line: line.endswith("?"))
+        elif offer := self._offer(text, situation, mood, reply):
+            del reply.sentences[1:]
+            reply.say(*offer)
+        else:
+            reply.add(*self._questions(situation, mood=mood, noun=next(iter(nouns.values()), None)))
+
+    def _heard(self, situation: Situation, mood: Mood, told_now: Topic | None) -> Sequence[Sequence[str]]:
+        """Return what shows that these words were heard, the most fitting first."""
+        named = self._bank.named(mood, situation.emotion)
+        if told_now is not None and not told_now.is_general:
+            return [told_now.says, named]
+        subject = self._topic(situation, mood)
+        is_lasting = subject is not None and subject.lasts and mood in {Mood.LOW, Mood.UNKNOWN}
+        if subject is not None and is_lasting and not _is_sad(situation):
+            return [subject.says, self._bank.untold[Mood.LOW]]  # anger or worry may be read, grief is talked about
+        return [named, told_now.says] if told_now is not None else [named]
+
+    def _remembered(self, nouns: Mapping[str, str], situation: Situation) -> str | None:
+        """Take up by a word just said what the person told in an earlier counsel, and ask how it came out."""
+        shared = ((noun, memory) for noun in nouns for memory in situation.memories if noun in memory.text)
+        noun, memory = next(shared, (None, None))
+        if noun is None or memory is None:
+            return None
+        words = self._bank.reflection
+        if noun in words["ahead"] and self._is_ahead(memory) and not re.search(words["came_out"], situation.text):
+            topic = self._join([(nouns[noun], "NNG"), ("은", "JX")])
+            return str(words["asks_after"]).format(noun=topic)
+        return str(words["recalls"]).format(noun=nouns[noun])
+
+    def _is_ahead(self, memory: Memory) -> bool:
+        return re.search(self._bank.reflection["is_ahead"], memory.text) is not None
+
+    def _offer(self, text: str, situation: Situation, mood: Mood, reply: "_Reply") -> Sequence[str] | None:
+        """Return an exercise that fits, now and then, to somebody in low spirits who has been listened to."""
+        turns = situation.recent
+        lately = _said(turns[-2 * _OFFERED_AFTER :])
+        if mood is not Mood.LOW or len(turns) < _OFFERED_AFTER:
+            return None
+        if sum(map(self._is_low, turns[-_OFFERED_AFTER:])) < _OFFERED_AFTER / 2:
+            return None
+        if any(map(self._bank.exercises.is_part, lately)):
+            return None
+        topic = self._topic(situation, mood)
+        if topic is not None and topic.lasts:
+            return None  # sorrow wants company before it wants a plan
+        emotion = situation.emotion.label if situation.emotion.is_confident else None
+        return self._bank.exercises.fitting(text, _lately(situation), emotion, is_new=reply.is_new)
+
+    def _is_low(self, turn: Turn) -> bool:
+        told = self._bank.told(turn.text.strip().lower())
+        return told is Mood.LOW or (turn.answer is not None and turn.answer.emotion in LOW)
+
+    def _questions(self, situation: Situation, *, mood: Mood, noun: str | None) -> Sequence[Sequence[str]]:
         """Return what can be asked now, the fittest first, without what the person has just told."""
         said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
         known = [asks for word, asks in self._bank.known if word.search(said)]
@@ -113,25 +183,37 @@ class ScriptedCounsellor:
             return [line for line in lines if not any(asks.search(line) for asks in known)]
 
         general = [unknown(self._bank.questions[stage]) for stage in (Stage.EXPLORE, Stage.COMFORT)]
+        topic = self._topic(situation, mood)
+        stage = self._stage(situation, mood, topic)
+        fitting = unknown(topic.questions[stage]) if topic is not None else []
+        others = [unknown(topic.questions[other]) for other in Stage if other is not stage] if topic is not None else []
         if mood in {Mood.GLAD, Mood.PLAIN}:
             kind = "expectant" if situation.emotion.label is EmotionLabel.EXPECTANT else mood
-            return [unknown(self._bank.questions[kind]), *general]
+            return [fitting, *others, unknown(self._bank.questions[kind]), *general]
 
-        stage = _stage(situation, mood, reply)
-        topic = self._topic(situation)
-        fitting = unknown(topic.questions[stage]) if topic is not None else []
-        if noun is not None and stage is Stage.EXPLORE:
-            fitting += [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
-        if topic is not None and topic.lasts:
-            return [fitting, unknown(topic.questions[Stage.EXPLORE] + topic.questions[Stage.COMFORT]), *general[::-1]]
-        return [fitting, unknown(self._bank.questions[stage]), *general]
+        if noun is not None and not fitting and stage is Stage.EXPLORE:
+            fitting = [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
+        return [fitting, *others, unknown(self._bank.questions[stage]), *general]
 
-    def _topic(self, situation: Situation) -> Topic | None:
+    def _topic(self, situation: Situation, mood: Mood) -> Topic | None:
         """Return what these words or the last ones are about, or a loss told before: grief keeps to its subject."""
         told = [situation.text, *(turn.text for turn in reversed(situation.recent[-_CARRIED:]))]
-        topics = [self._bank.topic(text) for text in told]
-        lasting = (topic for topic in topics if topic is not None and topic.lasts)
-        return next(lasting, topics[0] or next(iter(topics[1:]), None))
+        topics = [topic for text in told if (topic := self._bank.topic(text.strip().lower(), mood))]
+        lasting = (topic for topic in topics if topic.lasts)
+        precise = (topic for topic in topics if not topic.is_general)
+        return next(lasting, None) or next(precise, None) or next(iter(topics), None)
+
+    def _stage(self, situation: Situation, mood: Mood, topic: Topic | None) -> Stage:
+        """Return how far the subject has been talked through: two questions a stage, or three turns without one."""
+        if mood is Mood.UNKNOWN and topic is None:
+            return Stage.EXPLORE
+        asked = len(situation.recent) // 2
+        if topic is not None:
+            own = {line for lines in topic.questions.values() for line in lines}
+            asked = sum(line in own for line in _said(situation.recent[-_REMEMBERED:]))
+        stage = Stage.EXPLORE if asked < 2 else Stage.COMFORT if asked < 4 else Stage.ACT
+        # sorrow wants company before it wants a plan
+        return Stage.COMFORT if stage is Stage.ACT and _is_sad(situation) else stage
 
 
 class _Reply:
@@ -150,6 +232,10 @@ class _Reply:
         """Throw a die that always falls the same for the same words: 0 to `sides` - 1."""
         return zlib.crc32(f"{len(self.sentences)} {self._seed}".encode(errors="replace")) % sides
 
+    def say(self, *sentences: str) -> None:
+        self._used.update(sentences)
+        self.sentences += sentences
+
     def add(self, *pools: Sequence[str]) -> None:
         """Add a sentence from the first pool that has a new one, preferably with another ending."""
         new = next((lines for pool in pools if (lines := [line for line in pool if self.is_new(line)])), None)
@@ -157,19 +243,16 @@ class _Reply:
             return
         ending = self.sentences[-1][-4:] if self.sentences else None
         varied = [line for line in new if line[-4:] != ending] or new
-        sentence = varied[self.draw(len(varied))]
-        self._used.add(sentence)
-        self.sentences.append(sentence)
+        self.say(varied[self.draw(len(varied))])
 
 
-def _stage(situation: Situation, mood: Mood, reply: _Reply) -> Stage:
-    turns = len(situation.recent)
-    if mood is Mood.UNKNOWN or turns < 3:
-        return Stage.EXPLORE
-    stage = Stage.COMFORT if turns < 5 else (Stage.ACT, Stage.COMFORT, Stage.EXPLORE)[reply.draw(3)]
-    # sorrow wants company before it wants a plan
-    return Stage.COMFORT if stage is Stage.ACT and situation.emotion.label is EmotionLabel.SAD else stage
+def _is_sad(situation: Situation) -> bool:
+    return situation.emotion.is_confident and situation.emotion.label is EmotionLabel.SAD
 
 
 def _said(turns: Sequence[Turn]) -> list[str]:
     return [line for turn in turns if turn.answer for line in _SENTENCE_END.split(turn.answer.draft.strip())]
+
+
+def _lately(situation: Situation) -> str:
+    return " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text]).lower()

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from bot import resources
 from bot.backends.scripted.bank import GLAD, Bank, Mood
+from bot.backends.scripted.exercises import Exercises
 from bot.backends.scripted.responder import ScriptedCounsellor
+from bot.backends.scripted.topics import Stage
 from bot.conversation.model import (
     Answer,
     Character,
@@ -45,6 +47,9 @@ MESSAGES = [
     "점심으로 김밥 먹었어", "죽고 싶어", "사라지고 싶다", "배고파 죽겠어", "민수한테 300만원을 빌려줬어",
     "외로워", "3년째예요", "그냥",
 ]  # fmt: skip
+
+
+EXERCISES = Exercises()
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +103,8 @@ def test_through_a_long_conversation_replies_stay_short_fresh_and_ask_at_most_on
         reply = counsellor.sentences(situation(text, emotion, recent[-20:]))
         earlier = {line for turn in recent[-20:] if turn.answer for line in sentences(turn.answer.draft)}
 
-        assert 2 <= len(reply) <= 3
+        is_exercise = any(line.startswith("(") or EXERCISES.is_part(line) for line in reply)
+        assert 2 <= len(reply) <= (6 if is_exercise else 3)
         assert len(set(reply)) == len(reply)
         assert earlier.isdisjoint(reply)
         assert sum(line.count("?") for line in reply) <= 1
@@ -164,7 +170,6 @@ def test_the_same_situation_always_gets_the_same_reply(counsellor: ScriptedCouns
         ("그냥 사라졌으면 좋겠다", "grave"),
         ("딸이 안 들어오는데 경찰에 전화해야 할까요?", "authorities"),
         ("다 제 탓이에요", "self-doubt"),
-        ("숨 고르는 거 알려주세요", "breathing"),
         ("고민이 있어요", "about to tell"),
     ],
 )
@@ -199,17 +204,17 @@ def test_words_that_only_look_like_it_are_listened_to(counsellor: ScriptedCounse
 
 
 def test_a_short_answer_to_its_question_is_taken_in_and_nothing_else_is_asked(counsellor: ScriptedCounsellor) -> None:
-    asked = answered("팀장님이 싫어요", "그러셨군요. 그 자리에서는 어떻게 하셨어요?")
+    asked = answered("그 사람이 별로예요", "그러셨군요. 그 자리에서는 어떻게 하셨어요?")
 
     for text in ("응", "아니요", "몰라요", "두 달 됐어요"):
         assert "?" not in said(counsellor, text, UNREAD, [asked])
 
 
-def test_a_yes_to_an_offered_exercise_gets_the_exercise(counsellor: ScriptedCounsellor) -> None:
-    skill = resources.toml("scripted/questions.toml")["skill"][0]
-    offered = answered("너무 불안해", f"많이 불안하셨겠어요. {skill['offer']}")
+def test_an_answer_within_a_subject_is_followed_by_its_next_question(counsellor: ScriptedCounsellor) -> None:
+    subject = resources.toml("scripted/topics/work.toml")["scolded_by_boss"]
+    asked = answered("팀장님한테 깨졌어요", f"그러셨군요. {subject['explore'][0]}")
 
-    assert list(counsellor.sentences(situation("네", UNREAD, [offered]))) == skill["steps"]
+    assert counsellor.sentences(situation("두 달 됐어요", UNREAD, [asked]))[-1] in subject["explore"][1:]
 
 
 def test_an_emotion_is_named_only_while_it_is_read_for_sure(counsellor: ScriptedCounsellor) -> None:
@@ -267,7 +272,7 @@ def test_joy_is_never_shared_on_a_reading_alone(
         *(set(questions["glad"]) - set(questions["explore"] + questions["plain"])),
     }
 
-    read = Bank().mood(text, read_as(label))
+    read = Bank(analyse=morphemes).mood(text, read_as(label))
 
     assert read is mood or (read is Mood.PLAIN and label is EmotionLabel.EVERYDAY and mood is Mood.UNKNOWN)
     assert not lightly & set(counsellor.sentences(situation(text, read_as(label))))
@@ -286,37 +291,42 @@ def test_joy_is_never_shared_on_a_reading_alone(
     ],
 )
 def test_good_news_in_a_person_s_own_words_is_shared_however_it_is_read(text: str, emotion: Emotion) -> None:
-    assert Bank().mood(text, emotion) is Mood.GLAD
+    assert Bank(analyse=morphemes).mood(text, emotion) is Mood.GLAD
 
 
 def test_after_good_news_what_follows_is_not_asked_about_like_a_problem(counsellor: ScriptedCounsellor) -> None:
     told = answered("저 최종 합격했어요!!", "정말 축하드려요. 지금 기분은 어떠세요?")
+    questions = resources.toml("scripted/questions.toml")
     reply = counsellor.sentences(situation("엄마한테 전화하니까 우시더라고요", UNREAD, [told]))
 
-    assert reply[-1] in resources.toml("scripted/questions.toml")["plain"]
+    assert reply[-1].endswith("?")
+    assert reply[-1] not in {line for stage in Stage for line in questions[stage]}
 
 
 def test_joy_is_shared_and_not_questioned_like_a_problem(counsellor: ScriptedCounsellor) -> None:
-    table = resources.toml("scripted/questions.toml")
+    fun = resources.toml("scripted/topics/glad.toml")["fun_together"]
     reply = counsellor.sentences(
         situation("오늘 친구들이랑 놀이공원 다녀왔는데 진짜 재밌었어", read_as(EmotionLabel.JOYFUL))
     )
 
-    assert reply[0] in resources.toml("scripted/validations.toml")["JOYFUL"]
-    assert reply[-1] in table["glad"]
+    assert reply[0] in fun["says"]
+    assert reply[-1] in fun["explore"]
 
 
-def test_questions_move_from_exploring_to_comfort(counsellor: ScriptedCounsellor) -> None:
-    table = resources.toml("scripted/questions.toml")
-    weary = read_as(EmotionLabel.WEARY)
-    before = [answered("힘이 없어", f"그러셨군요. {line}") for line in table["explore"][:4]]
+@pytest.mark.parametrize(("asked", "stage"), [(0, Stage.EXPLORE), (2, Stage.COMFORT), (4, Stage.ACT)])
+def test_questions_move_from_exploring_through_comfort_to_small_steps(
+    counsellor: ScriptedCounsellor, asked: int, stage: Stage
+) -> None:
+    subject = resources.toml("scripted/topics/work.toml")["scolded_by_boss"]
+    lines = [*subject["explore"][:2], *subject["comfort"][:2]][:asked]
+    before = [answered("회의에서 팀장님한테 깨졌어요", f"그러셨군요. {line}") for line in lines]
+    told = situation("오늘도 팀장님한테 깨졌어요", UNREAD, before)
 
-    assert counsellor.sentences(situation("계속 이런 상태야", weary))[-1] in table["explore"]
-    assert counsellor.sentences(situation("계속 이런 상태야", weary, before))[-1] in table["comfort"]
+    assert set(counsellor.sentences(told)) & set(subject[stage])
 
 
 def test_a_bereavement_stays_the_subject_for_a_while(counsellor: ScriptedCounsellor) -> None:
-    loss = resources.toml("scripted/topics.toml")["loss"]
+    loss = resources.toml("scripted/topics/grief.toml")["lost_parent"]
     told = answered("할머니가 돌아가셨어요", "마음이 많이 아프셨겠어요.")
     reply = counsellor.sentences(situation("집에 오니까 조용해요", read_as(EmotionLabel.SAD), [told]))
 
