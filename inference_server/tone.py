@@ -96,6 +96,9 @@ class RuleTone:
             honour = honoured(end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
             edits |= {index: [] for index in range(end.head + 1, end.stop)}
             edits[end.head + 1] = _ending(end, template, honour=honour)
+        said = edits.get(ends[-1].head + 1) if ends else None
+        if said and said[-1].form.endswith("!") and sentence.tokens[-1].tag == "SF":
+            edits[len(sentence.tokens) - 1] = []  # the ending brings its own mark
         return edits
 
 
