@@ -12,6 +12,7 @@ from inference_server.tone_rules import Piece, Rules, Style, Swap, Swaps, pieces
 Edits = Mapping[int, Sequence[Piece]]  # what to write in place of which morpheme
 
 _LONGEST = 600  # characters; a counsellor's sentence has about 40
+_MARKS = ("!", "?", ".")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHIELDED = (
     r"https?://\S+|\([^()\n]*\)|\[[^\[\]\n]*\]|\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`"
@@ -96,9 +97,11 @@ class RuleTone:
             honour = honoured(end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
             edits |= {index: [] for index in range(end.head + 1, end.stop)}
             edits[end.head + 1] = _ending(end, template, honour=honour)
-        said = edits.get(ends[-1].head + 1) if ends else None
-        if said and said[-1].form.endswith("!") and sentence.tokens[-1].tag == "SF":
-            edits[len(sentence.tokens) - 1] = []  # the ending brings its own mark
+            if edits[end.head + 1][-1].form in _MARKS:  # the ending brings its own mark
+                if sentence.tokens[end.stop : end.stop + 1] and sentence.tokens[end.stop].tag == "SF":
+                    edits[end.stop] = []
+                else:
+                    edits[end.head + 1] = edits[end.head + 1][:-1]
         return edits
 
 

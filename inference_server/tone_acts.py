@@ -102,7 +102,10 @@ class Sentence:
             "tensed": not is_now,
         }
         if act == "wonder":
-            yield f"wonder.{self._wondering(end)}"
+            wondering = self._wondering(end)
+            if wondering == "invite" and _has({"우리"}, self.tokens[: end.head]):
+                yield "wonder.together"
+            yield f"wonder.{wondering}"
         yield from (f"{act}.{kind}" for kind, holds in kinds.items() if holds)
         yield act
 
@@ -137,6 +140,8 @@ class Sentence:
             return True
         if _is_spoken_of(said, self.words["elders"]):
             return False
+        if (head.form, tag(head)) == ("계시", "VX"):  # 편히 쉬고 계세요
+            return _has(self.words["restful"], said) and self._stem(max(0, end.head - 2)) in self.words["selfcare"]
         if (head.form, tag(head)) == ("계시", "VV"):
             return not _is_spoken_of(said, self.words["others"])
         doable = self._is_verb(end.head) and stem not in self.words["states"]
@@ -163,7 +168,7 @@ class Sentence:
         cued = head.form == "보" or _has(self.words["cues"] | {"같이", "함께", "우리"}, self.tokens)
         if self._can_be_willed(end) and (cued or not self._has_topic(end.head)):
             return "invite"
-        if tag(head) in ("VCP", "VCN") or _has({"왜"}, said):
+        if tag(head) in ("VCP", "VCN") or head.form == "맞" or _has({"왜"}, said):
             return "plain"
         allowed = _has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head])
         if allowed or self._is_open() or head.form in ("않", "괜찮", "좋"):

@@ -61,6 +61,8 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
             each.tag == "JKO" for each in read
         ):
             read[-1] = read[-1]._replace(form={"푸": "풀", "도": "돌", "사": "살"}[stem])
+        case [("챙기", "VV"), ("어", "EC"), ("들", "VX")]:
+            token = token._replace(form="먹", tag="VV")  # 챙겨 드셨는지
         case [*_, ("더", "MAG"), ("ᆯ", "JKO")]:
             token = read.pop()._replace(form="덜")
         case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
@@ -129,7 +131,7 @@ def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
     if not joined:
         return literal
     if joined[0].tag != "VCP":
-        return _word(joined).replace("것일세", "걸세") + literal
+        return _word(joined).replace("것일세", "걸세").replace("거인가", "건가") + literal
     noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
     noun = "것" if joined[1].form in ("기", "ᆯ세") else noun  # 친구이기 때문입니다, not 친구기
     return _word([Piece(noun, "NNG"), *joined])[1:] + literal

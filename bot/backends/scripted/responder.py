@@ -197,11 +197,18 @@ class ScriptedCounsellor:
 
     def _topic(self, situation: Situation, mood: Mood) -> Topic | None:
         """Return what these words or the last ones are about, or a loss told before: grief keeps to its subject."""
-        told = [situation.text, *(turn.text for turn in reversed(situation.recent[-_CARRIED:]))]
-        topics = [topic for text in told if (topic := self._bank.topic(text.strip().lower(), mood))]
-        lasting = (topic for topic in topics if topic.lasts)
-        precise = (topic for topic in topics if not topic.is_general)
-        return next(lasting, None) or next(precise, None) or next(iter(topics), None)
+        now = self._bank.topic(situation.text.strip().lower(), mood)
+        before = [
+            (number, topic)
+            for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]))
+            if (topic := self._bank.topic(turn.text.strip().lower(), mood)) and not topic.passes
+        ]
+        lasting = (topic for topic in [now, *(topic for _, topic in before)] if topic is not None and topic.lasts)
+        precise = (
+            topic for topic in [now, *(topic for _, topic in before)] if topic is not None and not topic.is_general
+        )
+        general = (topic for number, topic in before if number == 0)
+        return next(lasting, None) or next(precise, None) or now or next(general, None)
 
     def _stage(self, situation: Situation, mood: Mood, topic: Topic | None) -> Stage:
         """Return how far the subject has been talked through: two questions a stage, or three turns without one."""

@@ -30,7 +30,8 @@ class Stage(StrEnum):
 class Topic:
     """A situation that people tell: what shows them that it was heard, and questions for each stage.
 
-    A general one stands in where no other is met. One that `lasts` stays the subject, whatever is said next.
+    A general one stands in where no other is met. One that `lasts` stays the subject, whatever is said next; one that
+    `passes` is over with the next words.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Topic:
     """`low`, `glad` or `any`: whether it is hard or good to have to tell."""
     is_general: bool
     lasts: bool
+    passes: bool
     says: tuple[str, ...]
     questions: Mapping[Stage, tuple[str, ...]]
 
@@ -130,6 +132,7 @@ def _rules(area: str, table: Mapping[str, Any], shared: Mapping[str, str]) -> It
             mood=entry["mood"],
             is_general=entry.get("general", False),
             lasts=entry.get("lasts", False),
+            passes=entry.get("passes", False),
             says=tuple(entry["says"]),
             questions={stage: tuple(entry[stage]) for stage in Stage},
         )
