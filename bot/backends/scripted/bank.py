@@ -44,7 +44,7 @@ LOW = {
     EmotionLabel.ANNOYED,
     EmotionLabel.ANXIOUS,
 }
-_POOLS = {*Stage, Mood.GLAD, Mood.PLAIN, "expectant", "afresh", "concern", "deciding", "worry", "asking"}
+_POOLS = {*Stage, Mood.GLAD, Mood.PLAIN, "expectant", "afresh", "concern", "deciding", "planning", "worry", "asking"}
 _NOTHING = re.compile(r"(?!)")
 _MOODS = {"low": {Mood.LOW, Mood.UNKNOWN, Mood.PLAIN}, "glad": {Mood.GLAD}, "any": set(Mood)}
 

@@ -11,6 +11,9 @@ from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
 
 _REMEMBERED = 20
 _CARRIED = 8
+_SUBJECT_LASTS = 3
+"""Turns for which a subject is carried on where nothing new is told; a loss is for `_CARRIED`."""
+
 _STILL_GLAD = 5
 _OFFERED_AFTER = 4
 """Turns before an exercise is offered, and between two offers twice as many: who is offered things is not heard."""
@@ -79,7 +82,7 @@ class ScriptedCounsellor:
         elif occasion.asks is Asks.ALWAYS:
             reply.add(occasion.then)
         if asks:
-            pool = self._bank.questions[occasion.pool] if occasion.pool is not None else ()
+            pool = self._unknown(situation, self._bank.questions[occasion.pool] if occasion.pool else ())
             reply.add(pool, *self._questions(situation, mood=mood, noun=None))
 
     def _exercise(self, text: str, situation: Situation, mood: Mood, last: Sequence[str], reply: "_Reply") -> bool:
@@ -176,11 +179,9 @@ class ScriptedCounsellor:
 
     def _questions(self, situation: Situation, *, mood: Mood, noun: str | None) -> Sequence[Sequence[str]]:
         """Return what can be asked now, the fittest first, without what the person has just told."""
-        said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
-        known = [asks for word, asks in self._bank.known if word.search(said)]
 
         def unknown(lines: Iterable[str]) -> list[str]:
-            return [line for line in lines if not any(asks.search(line) for asks in known)]
+            return self._unknown(situation, lines)
 
         general = [unknown(self._bank.questions[stage]) for stage in (Stage.EXPLORE, Stage.COMFORT)]
         topic = self._topic(situation, mood)
@@ -195,19 +196,25 @@ class ScriptedCounsellor:
             fitting = [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
         return [fitting, *others, unknown(self._bank.questions[stage]), *general]
 
+    def _unknown(self, situation: Situation, lines: Iterable[str]) -> list[str]:
+        """Leave out the questions whose answer has just been told."""
+        said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
+        known = [asks for word, asks in self._bank.known if word.search(said)]
+        return [line for line in lines if not any(asks.search(line) for asks in known)]
+
     def _topic(self, situation: Situation, mood: Mood) -> Topic | None:
-        """Return what these words or the last ones are about, or a loss told before: grief keeps to its subject."""
+        """Return what these words are about, or else a loss told before, or what the last ones were about."""
         now = self._bank.topic(situation.text.strip().lower(), mood)
         before = [
             (number, topic)
             for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]))
             if (topic := self._bank.topic(turn.text.strip().lower(), mood)) and not topic.passes
         ]
-        lasting = (topic for topic in [now, *(topic for _, topic in before)] if topic is not None and topic.lasts)
-        precise = (
-            topic for topic in [now, *(topic for _, topic in before)] if topic is not None and not topic.is_general
-        )
+        lasting = (topic for _, topic in before if topic.lasts)
+        precise = (topic for number, topic in before if number < _SUBJECT_LASTS and not topic.is_general)
         general = (topic for number, topic in before if number == 0)
+        if now is not None and not now.is_general:
+            return now
         return next(lasting, None) or next(precise, None) or now or next(general, None)
 
     def _stage(self, situation: Situation, mood: Mood, topic: Topic | None) -> Stage:

@@ -75,7 +75,7 @@ class Topics:
         self._known: OrderedDict[str, Sequence[Topic]] = OrderedDict()
 
     def met(self, text: str) -> Sequence[Topic]:
-        """Return the topics of a text: what is told most precisely first, and of that what is told last."""
+        """Return the topics of a text: losses first, then what is told most precisely, then what is told last."""
         if text not in self._known:
             self._known[text] = self._met(text)
             while len(self._known) > TEXTS_KEPT:
@@ -86,14 +86,14 @@ class Topics:
         places = dict(_words(self._analyse(text)))
         plain = "".join(text.lower().split())
         places |= {word: at for word in self._letters if (at := plain.rfind(word[1:])) >= 0}
-        found: dict[Topic, tuple[bool, int, int]] = {}
+        found: dict[Topic, tuple[bool, bool, int, int]] = {}
         for number in {number for word in places for number in self._by_word.get(word, ())}:
             rule = self._rules[number]
             if not rule.unless.isdisjoint(places):
                 continue
             last = [max((places[word] for word in group & places.keys()), default=-1) for group in rule.groups]
             if min(last) >= 0:
-                rank = (not rule.topic.is_general, len(rule.groups), max(last))
+                rank = (not rule.topic.is_general, rule.topic.lasts, len(rule.groups), max(last))
                 found[rule.topic] = max(rank, found.get(rule.topic, rank))
         return sorted(found, key=found.__getitem__, reverse=True)
 
