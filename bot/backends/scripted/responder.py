@@ -11,8 +11,8 @@ from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
 
 _REMEMBERED = 20
 _CARRIED = 8
-_SUBJECT_LASTS = 3
-"""Turns for which a subject is carried on where nothing new is told; a loss is for `_CARRIED`."""
+_SUBJECT_LASTS, _LOSS_LASTS = 3, 5
+"""Turns for which a subject, and a loss, is carried on where nothing new is told."""
 
 _STILL_GLAD = 5
 _OFFERED_AFTER = 4
@@ -51,7 +51,7 @@ class ScriptedCounsellor:
         was_asked = bool(last) and last[-1].endswith("?")
 
         subject = self._topic(situation, mood)
-        has_subject = subject is not None and not subject.is_general
+        has_subject = subject is not None and (not subject.is_general or subject is self._bank.topic(text, mood))
         occasion = next(
             (
                 occasion
@@ -115,7 +115,8 @@ class ScriptedCounsellor:
         if remembered and reply.is_new(remembered):
             reply.say(remembered)
 
-        heard = self._heard(situation, mood, told_now)
+        noun = next(iter(nouns.values()), None)
+        heard = self._heard(situation, mood, told_now, noun=noun)
         if reflection is not None and reply.is_new(reflection.sentence):
             reply.say(reflection.sentence)
             if not remembered:
@@ -129,16 +130,18 @@ class ScriptedCounsellor:
             del reply.sentences[1:]
             reply.say(*offer)
         else:
-            reply.add(*self._questions(situation, mood=mood, noun=next(iter(nouns.values()), None)))
+            reply.add(*self._questions(situation, mood=mood, noun=noun))
 
-    def _heard(self, situation: Situation, mood: Mood, told_now: Topic | None) -> Sequence[Sequence[str]]:
+    def _heard(
+        self, situation: Situation, mood: Mood, told_now: Topic | None, *, noun: str | None
+    ) -> Sequence[Sequence[str]]:
         """Return what shows that these words were heard, the most fitting first."""
         named = self._bank.named(mood, situation.emotion)
         if told_now is not None and not told_now.is_general:
             return [told_now.says, named]
         subject = self._topic(situation, mood)
         is_lasting = subject is not None and subject.lasts and mood in {Mood.LOW, Mood.UNKNOWN}
-        if subject is not None and is_lasting and not _is_sad(situation):
+        if subject is not None and is_lasting and noun is None and not _is_sad(situation):
             return [subject.says, self._bank.untold[Mood.LOW]]  # anger or worry may be read, grief is talked about
         return [named, told_now.says] if told_now is not None else [named]
 
@@ -192,8 +195,10 @@ class ScriptedCounsellor:
             kind = "expectant" if situation.emotion.label is EmotionLabel.EXPECTANT else mood
             return [fitting, *others, unknown(self._bank.questions[kind]), *general]
 
-        if noun is not None and not fitting and stage is Stage.EXPLORE:
-            fitting = [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
+        told_now = self._bank.topic(situation.text.strip().lower(), mood)
+        if noun is not None and (topic is None or topic is not told_now):
+            echo = [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
+            return [echo, fitting, *others, unknown(self._bank.questions[stage]), *general]
         return [fitting, *others, unknown(self._bank.questions[stage]), *general]
 
     def _unknown(self, situation: Situation, lines: Iterable[str]) -> list[str]:
@@ -210,7 +215,7 @@ class ScriptedCounsellor:
             for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]))
             if (topic := self._bank.topic(turn.text.strip().lower(), mood)) and not topic.passes
         ]
-        lasting = (topic for _, topic in before if topic.lasts)
+        lasting = (topic for number, topic in before if number < _LOSS_LASTS and topic.lasts)
         precise = (topic for number, topic in before if number < _SUBJECT_LASTS and not topic.is_general)
         general = (topic for number, topic in before if number == 0)
         if now is not None and not now.is_general:

@@ -171,6 +171,14 @@ def test_the_same_situation_always_gets_the_same_reply(counsellor: ScriptedCouns
         ("딸이 안 들어오는데 경찰에 전화해야 할까요?", "authorities"),
         ("다 제 탓이에요", "self-doubt"),
         ("고민이 있어요", "about to tell"),
+        ("한 달이 넘었는데도 이렇게 힘든 게 정상인가요?", "is it normal"),
+        ("내가 이상한 거야?", "is it normal"),
+        ("너도 그렇게 생각해?", "opinion"),
+        ("주말에 남편한테 말해보려고요", "plan"),
+        ("딸이랑 작은 앨범을 하나 만들어볼까 해요", "plan"),
+        ("아까보다는 마음이 조금 가라앉은 것 같네요", "relief"),
+        ("들어줘서 고마워요, 이야기하니까 머리가 좀 정리되는 것 같기도 하고요", "thanks"),
+        ("이제 저도 자야겠어요. 내일 또 여섯 시에 일어나야 해서요. 고마워요", "goodbye"),
     ],
 )
 def test_what_calls_for_an_answer_of_its_own_gets_it(counsellor: ScriptedCounsellor, text: str, occasion: str) -> None:
@@ -196,6 +204,10 @@ def test_idioms_and_bereavement_are_not_taken_for_danger(counsellor: ScriptedCou
         ("우리 언니가 나한테 멍청하대요", "anger at the bot"),
         ("의사는 설명도 대충 해 줘", "other requests"),
         ("두 달 됐어요", "not now"),
+        ("자려고 하면 자꾸 그 생각이 나요", "plan"),
+        ("회사를 그만두려고요", "plan"),
+        ("그래도 내일은 학교 가야지", "goodbye"),
+        ("친구들은 잊으라는데 그게 되겠어요", "questions"),
         ("내일 또 봐야 하는데 가기 싫어", "goodbye"),
     ],
 )
@@ -350,6 +362,26 @@ def test_what_was_told_before_is_mentioned_by_the_word_that_is_shared(counsellor
 
     assert shared[0] == "전에도 고양이 이야기를 들려주셨지요."
     assert not any("전에도" in sentence for sentence in unshared)
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "is_asked"),
+    [
+        ("다음 주에 면접이 있어요", "면접 이야기 하러 왔어요", True),
+        ("다음 주에 면접이 있어요", "면접 떨어졌어요", False),
+        ("작년에 본 면접이 생각나요", "면접 이야기 하러 왔어요", False),
+    ],
+)
+def test_what_was_still_to_come_is_asked_after_unless_it_is_told(
+    counsellor: ScriptedCounsellor,
+    told: str,
+    text: str,
+    is_asked: bool,  # noqa: FBT001 - a case
+) -> None:
+    reply = counsellor.sentences(replace(situation(text), memories=(Memory(TurnId(9), told, NOON),)))
+
+    assert ("지난번에 말씀하신 면접은 어떻게 되셨어요?" in reply) is is_asked
+    assert sum(line.endswith("?") for line in reply) <= 1
 
 
 def test_a_rejected_draft_is_not_said_again(counsellor: ScriptedCounsellor) -> None:
