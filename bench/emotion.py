@@ -45,13 +45,14 @@ def scores(engine: EmbeddedEmotion, rows: list[tuple[str, str]]) -> dict[str, fl
         "top_2": statistics.fmean(label in [name for name, _ in r.scores[:2]] for label, r in ranked),
         "polarity": statistics.fmean(SIDES[label] == SIDES[r.scores[0][0]] for label, r in ranked),
         "named": len(named) / len(rows),
-        "right_if_named": statistics.fmean(named),
+        "right_if_named": statistics.fmean(named or [0.0]),
         "right_of_the_surest": statistics.fmean(good for _, good in surest),
     }
     return {"messages": len(rows)} | {name: round(share, 3) for name, share in shares.items()}
 
 
 def speed(engine: EmbeddedEmotion, texts: list[str]) -> dict[str, float]:
+    engine.read(texts[:1])
     spent = []
     for text in texts:
         start = process_time()

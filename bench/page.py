@@ -2,7 +2,8 @@
 
     .venv/bin/python -m bench.page > bench/results/page.json
 
-A process of `mentos serve` with the script, and a real Chromium. Times are wall time in ms, twenty messages.
+A process of `mentos serve` with the script, and a real Chromium. Waits are wall time in ms, of twenty
+messages.
 """
 
 import asyncio
@@ -63,4 +64,5 @@ def resident_mb(served: Served) -> float:
     return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -11,6 +11,7 @@ from bot.backends.scripted.exercises import Exercises
 from bot.backends.scripted.reflection import Morpheme
 from bot.backends.scripted.topics import Stage, Topic, Topics
 from bot.conversation.model import Emotion, EmotionLabel
+from bot.safety.assess import Level, assess
 
 
 class Mood(StrEnum):
@@ -53,7 +54,8 @@ _MOODS = {"low": {Mood.LOW, Mood.UNKNOWN, Mood.PLAIN}, "glad": {Mood.GLAD}, "any
 class Occasion:
     """Something that is answered in a way of its own, such as a greeting or a request that cannot be met.
 
-    One that `yields` is passed over where a subject is met or under way: what is said belongs to that.
+    One that `yields` is passed over where a subject is met or under way: what is said belongs to that. One that
+    `interrupts` is answered even in the middle of an exercise.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Occasion:
     moods: frozenset[Mood]
     is_answer: bool
     yields: bool
+    interrupts: bool
     says: tuple[str, ...]
     then: tuple[str, ...]
     asks: Asks
@@ -93,6 +96,7 @@ class Bank:
         self.exercises = Exercises()
         self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
+        self._grave = next(occasion for occasion in self.occasions if occasion.name == "grave")
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
         self._sounds_glad = re.compile(questions["sounds_glad"])
@@ -107,6 +111,10 @@ class Bank:
         if told is Mood.GLAD:
             return Mood.UNKNOWN if read is Mood.LOW else told
         return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
+
+    def is_grave(self, text: str) -> bool:
+        """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
+        return assess(text).level is not Level.NONE or self._grave.fits(text, mood=Mood.UNKNOWN, was_asked=False)
 
     def told(self, text: str) -> Mood:
         """Return the side of the last word that has one: a quarrel that was made up is good news."""
@@ -151,6 +159,7 @@ def _occasion(table: Mapping[str, Any]) -> Occasion:
         moods=frozenset(Mood(mood) for mood in table["moods"]) if "moods" in table else frozenset(Mood),
         is_answer=table.get("asked", False),
         yields=table.get("yields", False),
+        interrupts=table.get("interrupts", False),
         says=tuple(table["says"]),
         then=tuple(table.get("then", ())),
         asks=Asks(table["asks"]),

@@ -78,24 +78,26 @@ class Exercises:
     """All exercises, and the words by which people accept, leave or question one."""
 
     def __init__(self) -> None:
-        names = sorted(resources.names("skills"))
-        self.all = tuple(_exercise(name, resources.toml(f"skills/{name}.toml")) for name in names)
+        self.all = tuple(_exercise(name, resources.toml(f"skills/{name}.toml")) for name in resources.names("skills"))
         words = resources.toml("scripted/exercises.toml")
         self._declined = tuple(words["declined"])
-        self._accepts, self._declines, self._leaves, self._asks_why, self._is_unsure = (
-            re.compile(words[key]) for key in ("accepts", "declines", "leaves", "asks_why", "is_unsure")
+        self._never, self._accepts, self._declines, self._leaves, self._asks_why, self._is_unsure = (
+            re.compile(words[key]) for key in ("never", "accepts", "declines", "leaves", "asks_why", "is_unsure")
         )
 
     def reply(self, text: str, last: str, *, is_new: IsNew, draw: Callable[[int], int]) -> tuple[Lines, bool] | None:
         """Return what follows within the exercise that `last` offered or asked for, and whether it is over; else None.
 
-        None too for what is no answer to an offer: the conversation goes on without it.
+        None too for what is no answer to an offer, and for danger: the conversation goes on without it.
         """
+        if self._never.search(text):
+            return None
         for exercise in self.all:
             if exercise.is_offered_by(last):
-                if self._declines.search(text):
-                    return tuple([line for line in self._declined if is_new(line)][:1]), True
-                return (exercise.begin(), False) if self._accepts.search(text) else None
+                if self._accepts.search(text):
+                    return exercise.begin(), False
+                is_no = self._declines.search(text) or self._leaves.search(text)
+                return (tuple([line for line in self._declined if is_new(line)][:1]), True) if is_no else None
             if asked := exercise.asked_by(last):
                 number, is_hint = asked
                 if self._leaves.search(text):
@@ -126,6 +128,8 @@ class Exercises:
         return any(e.is_offered_by(line) or e.asked_by(line) for e in self.all)
 
     def _allowed(self, lately: str, is_new: IsNew) -> Sequence[Exercise]:
+        if self._never.search(lately):
+            return []
         return [e for e in self.all if not e.never.search(lately) and is_new(*e.begin())]
 
 

@@ -19,15 +19,13 @@ _OFFERED_AFTER = 4
 """Turns before an exercise is offered, and between two offers twice as many: who is offered things is not heard."""
 
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
-_GRAVE = {"grave", "authorities"}
 
 
 class ScriptedCounsellor:
     """Fulfils `Responder` with written sentences in plain 해요체: the same situation gives the same reply.
 
     Turns go from exploring through comfort to small steps, as in ESConv (arXiv 2106.01144), each subject by itself, and
-    no sentence is said again within twenty turns. What was said last tells where a conversation stands: nothing else
-    is kept.
+    no sentence is said again within twenty turns. What was said last tells where a conversation stands.
     """
 
     def __init__(self, *, analyse: Callable[[str], Sequence[Morpheme]], join: Join) -> None:
@@ -60,7 +58,7 @@ class ScriptedCounsellor:
             ),
             None,
         )
-        if (occasion is None or occasion.name not in _GRAVE) and self._exercise(text, situation, mood, last, reply):
+        if not (occasion and occasion.interrupts) and self._exercise(text, situation, mood, last, reply):
             return reply.sentences
         if occasion is None:
             self._listen(situation, mood=mood, reply=reply)
@@ -88,18 +86,20 @@ class ScriptedCounsellor:
     def _exercise(self, text: str, situation: Situation, mood: Mood, last: Sequence[str], reply: "_Reply") -> bool:
         """Go on with the exercise that is under way, or begin the one that is asked for."""
         exercises = self._bank.exercises
-        if last and (under_way := exercises.reply(text, last[-1], is_new=reply.is_new, draw=reply.draw)):
+        if last and (under_way := exercises.reply(text, last[-1], is_new=reply.is_unsaid, draw=reply.draw)):
             lines, is_over = under_way
             reply.say(*lines)
             if is_over:
                 reply.add(*self._questions(situation, mood=mood, noun=None), self._bank.questions["afresh"])
             return True
-        if asked_for := exercises.asked_for(text, _lately(situation), is_new=reply.is_new):
+        if asked_for := exercises.asked_for(text, _lately(situation), is_new=reply.is_unsaid):
             reply.say(*asked_for.begin())
             return True
         return False
 
     def _is_still_glad(self, situation: Situation) -> bool:
+        if any(self._bank.is_grave(turn.text.lower()) for turn in situation.recent[-_STILL_GLAD:]):
+            return False
         sides = (self._bank.told(turn.text.strip().lower()) for turn in reversed(situation.recent[-_STILL_GLAD:]))
         return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
 
@@ -169,6 +169,8 @@ class ScriptedCounsellor:
         if sum(map(self._is_low, turns[-_OFFERED_AFTER:])) < _OFFERED_AFTER / 2:
             return None
         if any(map(self._bank.exercises.is_part, lately)):
+            return None
+        if any(self._bank.is_grave(turn.text.lower()) for turn in turns[-_CARRIED:]):
             return None
         topic = self._topic(situation, mood)
         if topic is not None and topic.lasts:
@@ -240,12 +242,17 @@ class _Reply:
 
     def __init__(self, situation: Situation) -> None:
         rejected = (line for draft in situation.rejected for line in _SENTENCE_END.split(draft.strip()))
-        self._used = {*_said(situation.recent[-_REMEMBERED:]), *rejected}
+        self._said = frozenset(_said(situation.recent[-_REMEMBERED:]))
+        self._used = {*self._said, *rejected}
         self._seed = f"{len(situation.recent)} {situation.recent[-1].text if situation.recent else ''} {situation.text}"
         self.sentences: list[str] = []
 
     def is_new(self, *sentences: str) -> bool:
         return self._used.isdisjoint(sentences)
+
+    def is_unsaid(self, *sentences: str) -> bool:
+        """Whether sentences are new in the conversation, though they may have been rejected just now."""
+        return self._said.isdisjoint(sentences)
 
     def draw(self, sides: int) -> int:
         """Throw a die that always falls the same for the same words: 0 to `sides` - 1."""

@@ -76,7 +76,9 @@ class Topics:
 
     def met(self, text: str) -> Sequence[Topic]:
         """Return the topics of a text: losses first, then what is told most precisely, then what is told last."""
-        if text not in self._known:
+        if text in self._known:
+            self._known.move_to_end(text)
+        else:
             self._known[text] = self._met(text)
             while len(self._known) > TEXTS_KEPT:
                 self._known.popitem(last=False)
@@ -84,8 +86,9 @@ class Topics:
 
     def _met(self, text: str) -> Sequence[Topic]:
         places = dict(_words(self._analyse(text)))
-        plain = "".join(text.lower().split())
-        places |= {word: at for word in self._letters if (at := plain.rfind(word[1:])) >= 0}
+        written = [at for at, letter in enumerate(text) if not letter.isspace()]
+        plain = "".join(text[at].lower()[:1] for at in written)
+        places |= {word: written[at] for word in self._letters if (at := plain.rfind(word[1:])) >= 0}
         found: dict[Topic, tuple[bool, bool, int, int]] = {}
         for number in {number for word in places for number in self._by_word.get(word, ())}:
             rule = self._rules[number]

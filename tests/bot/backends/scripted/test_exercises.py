@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot import resources
 from bot.backends.scripted.exercises import Exercise, Exercises
 from bot.backends.scripted.responder import ScriptedCounsellor
 from bot.conversation.model import EmotionLabel, Turn
@@ -76,8 +77,48 @@ def test_it_stops_where_it_has_stopped_being_good_for_somebody(counsellor: Scrip
     assert prompts(reply) == []
 
 
-def test_danger_within_an_exercise_is_no_answer_to_it(counsellor: ScriptedCounsellor) -> None:
-    assert prompts(talk(counsellor, offered(ALL[0]), "네", "그냥 사라졌으면 좋겠어요")) == []
+DANGER = [
+    "그냥 사라졌으면 좋겠어요",
+    "손을 그었어요",
+    "이제 진짜 마지막 인사예요",
+    "집에 갇혀 있어요",
+    "이 세상에 내가 필요 없는 것 같아요",
+    "남편이 죽었으면 좋겠어요",
+    "그만할래요 사는 거",
+]
+
+
+@EACH
+@pytest.mark.parametrize("danger", DANGER)
+def test_danger_is_no_answer_to_an_exercise_or_to_its_offer(
+    counsellor: ScriptedCounsellor, exercise: Exercise, danger: str
+) -> None:
+    heard = {line for step in exercise.steps for _, says in step.heard for line in says}
+    for before in ([], ["네"]):
+        reply = talk(counsellor, offered(exercise), *before, danger)
+        assert prompts(reply) == []
+        assert heard.isdisjoint(reply)
+
+
+def test_after_danger_nobody_is_offered_an_exercise_or_asked_cheerfully(counsellor: ScriptedCounsellor) -> None:
+    offers = {line for exercise in ALL for offer in exercise.offers for line in offer}
+    cheerful = {*resources.toml("scripted/questions.toml")["plain"], *resources.toml("scripted/questions.toml")["glad"]}
+    recent: list[Turn] = []
+    talk(counsellor, recent, "합격했어요 너무 기뻐요", *["너무 불안해요"] * 3, "근데 그냥 사라질래")
+    for text in ("아니요", "혼자요", "너무 떨리고 심장이 뛰어요"):
+        assert not (offers | cheerful) & set(talk(counsellor, recent, text))
+
+
+@pytest.mark.parametrize(
+    "text", ["그만할래", "그만하고 싶어", "하고 싶지 않아요", "오늘 뭐 할래? 하고 물어서요", "네 아니요"]
+)
+def test_what_is_no_yes_begins_nothing(counsellor: ScriptedCounsellor, text: str) -> None:
+    assert prompts(talk(counsellor, offered(ALL[0]), text)) == []
+
+
+@pytest.mark.parametrize("text", ["당신 사람이에요?", "수면제 두 배로 먹어도 돼요?"])
+def test_some_questions_are_answered_even_in_the_middle(counsellor: ScriptedCounsellor, text: str) -> None:
+    assert prompts(talk(counsellor, offered(ALL[0]), "네", text)) == []
 
 
 @pytest.mark.parametrize("no", ["아니요 괜찮아요", "다음에 할게요", "싫어"])
