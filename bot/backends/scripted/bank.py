@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bot import resources
@@ -96,6 +97,9 @@ class Bank:
         self.exercises = Exercises()
         self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
+        self.is_grave = lru_cache(maxsize=256)(self._means_danger)
+        """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
+
         self._grave = next(occasion for occasion in self.occasions if occasion.name == "grave")
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
@@ -112,8 +116,7 @@ class Bank:
             return Mood.UNKNOWN if read is Mood.LOW else told
         return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
 
-    def is_grave(self, text: str) -> bool:
-        """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
+    def _means_danger(self, text: str) -> bool:
         return assess(text).level is not Level.NONE or self._grave.fits(text, mood=Mood.UNKNOWN, was_asked=False)
 
     def told(self, text: str) -> Mood:

@@ -70,8 +70,10 @@ class Topics:
         for number, rule in enumerate(self._rules):
             for word in min(rule.groups, key=len):  # a rule is looked at where its smallest group is met
                 self._by_word[word].add(number)
-        self._letters = {word for rule in self._rules for group in (*rule.groups, rule.unless) for word in group}
-        self._letters = {word for word in self._letters if word.startswith("~")}
+        self._by_letters: defaultdict[str, set[str]] = defaultdict(set)
+        for word in {word for rule in self._rules for group in (*rule.groups, rule.unless) for word in group}:
+            if word.startswith("~"):
+                self._by_letters[word[1:3]].add(word)
         self._known: OrderedDict[str, Sequence[Topic]] = OrderedDict()
 
     def met(self, text: str) -> Sequence[Topic]:
@@ -88,7 +90,9 @@ class Topics:
         places = dict(_words(self._analyse(text)))
         written = [at for at, letter in enumerate(text) if not letter.isspace()]
         plain = "".join(text[at].lower()[:1] for at in written)
-        places |= {word: written[at] for word in self._letters if (at := plain.rfind(word[1:])) >= 0}
+        for at, start in enumerate(written):
+            for first in {plain[at], plain[at : at + 2]}:
+                places |= {word: start for word in self._by_letters.get(first, ()) if plain.startswith(word[1:], at)}
         found: dict[Topic, tuple[bool, bool, int, int]] = {}
         for number in {number for word in places for number in self._by_word.get(word, ())}:
             rule = self._rules[number]
