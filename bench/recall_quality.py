@@ -5,7 +5,8 @@
 FOLDER holds the ten conversations of LoCoMo (Maharana et al. 2024, CC BY-NC 4.0, so never kept here). Each number
 stands three times: for the half that the constants were tuned on, for the other half, for both.
 `recall_queries_ko.tsv` is by one author: `word` shares a word with its turn; `meaning` none (but three), the kindred
-words were written when it had been seen; `fresh` was written after them. Chance is .19 at R@3: sixteen turns a person.
+words were written when it had been seen; `fresh` was written after the older
+half of them. Chance is .19 at R@3: sixteen turns a person.
 
 `--encoder` names a sentence encoder in Hugging Face's format that knows English (all-MiniLM-L6-v2, for one) and needs
 torch and transformers: it stands in for the production encoder where the weights of the fusion are chosen.
