@@ -25,6 +25,8 @@ SAID = [
     "내일 면접이라 너무 떨려요",
 ]
 MESSAGES = 20
+IDLE_AFTER_S = 5
+"""When a server to which nobody has come counts as idle."""
 
 
 async def main() -> None:
@@ -32,7 +34,7 @@ async def main() -> None:
         start = perf_counter()
         async with serving(Path(folder) / "home") as served:
             figures: dict[str, float] = {"start_s": round(perf_counter() - start, 1)}
-            await asyncio.sleep(5)
+            await asyncio.sleep(IDLE_AFTER_S)
             figures["idle_rss_mb"] = resident_mb(served)
             waits = await talk(served.url)
             figures["enter_to_first_words_ms_median"] = round(statistics.median(waits))

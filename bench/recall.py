@@ -43,7 +43,7 @@ def invented(dice: random.Random) -> str:
 
 
 async def measure(people: int, turns: int) -> dict[str, float]:
-    dice = random.Random(7)  # noqa: S311 - a bench
+    dice = random.Random(7)
     with tempfile.TemporaryDirectory() as folder:
         async with open_mentos(Settings(home=Path(folder))) as mentos:
             assert mentos.storage

@@ -288,7 +288,7 @@ def misspelt(people: Sequence[Past]) -> list[Past]:
 
 
 def slipped(text: str) -> str:
-    chance = random.Random(text)  # noqa: S311
+    chance = random.Random(text)
     letters = list(unicodedata.normalize("NFD", text))
     vowels = [place for place, letter in enumerate(letters) if "\u1161" <= letter <= "\u1175"]
     for place in chance.sample(vowels, max(1, len(vowels) // 8)):

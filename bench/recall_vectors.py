@@ -60,7 +60,7 @@ async def watched(deed: Callable[[], Awaitable[list[float]]]) -> dict[str, float
 
 
 async def measure(folder: Path, points: int, people: int, dense: int, searches: int) -> dict[str, object]:
-    chance = random.Random(7)  # noqa: S311 - not a secret
+    chance = random.Random(7)
     owners = [UserId(f"person-{number:04}-5e47f1c0") for number in range(people)]
     vectors = await EdgeVectors.open(folder, dense_size=dense or None)
 

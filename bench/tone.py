@@ -33,7 +33,7 @@ def main() -> None:
     tone, table = RuleTone(), {}
     for column, style in STYLES.items():
         both = [row for row in rows if (row["formal"] or "").strip() and (row[column] or "").strip()]
-        taken = random.Random(0).sample(both, ROWS)  # noqa: S311 - a bench
+        taken = random.Random(0).sample(both, ROWS)
         formal, wanted = [row["formal"] for row in taken], [[row[column] for row in taken]]
         said = [tone.restyle(sentence, style) for sentence in formal]
         table[column] = {

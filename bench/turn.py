@@ -47,7 +47,7 @@ async def measure(turns: int, memories: int) -> dict[str, float]:
             mentos = await stack.enter_async_context(open_mentos(settings))
             account = Account("bench", "haneul")
             if memories:
-                dice = random.Random(7)  # noqa: S311 - a bench
+                dice = random.Random(7)
                 told = [f"{invented(dice)}. {SAID[number % len(SAID)]}" for number in range(memories)]
                 await live(mentos, account, UserId("haneul"), told)
                 await learn(mentos)

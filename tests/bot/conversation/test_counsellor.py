@@ -1,9 +1,9 @@
 """What a person experiences of one message, told through working fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -45,13 +45,29 @@ BADA = Account("discord", "42")
 IN_DANGER = "나 오늘 죽으려고 해. 유서도 다 썼어"
 
 
+class SlowInDanger(OffTheRecord):
+    """Stores words of danger only when it may."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        super().__init__(now=now)
+        self.is_storing, self.may_store = asyncio.Event(), asyncio.Event()
+
+    async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
+        if message.text == IN_DANGER:
+            self.is_storing.set()
+            await self.may_store.wait()
+        return await super().hear(user_id, message, character=character)
+
+
 class Room:
     """A counsellor and everything around it; what would be stored goes to a second memory."""
 
-    def __init__(self, responder: Responder | None = None, *, asks_consent: bool = True) -> None:
+    def __init__(
+        self, responder: Responder | None = None, *, asks_consent: bool = True, stored: OffTheRecord | None = None
+    ) -> None:
         self.clock = Clock()
         self.people = InMemoryPeople()
-        self.stored = OffTheRecord(now=self.clock)
+        self.stored = stored or OffTheRecord(now=self.clock)
         self.off_record = OffTheRecord(now=self.clock)
         self.memories = InMemoryMemories()
         self.responder = responder or SayingResponder("그러셨군요. 언제부터 그러셨어요?")
@@ -398,23 +414,16 @@ class TestEmergency:
         [turn] = await room.stored.recent(person.user_id, limit=9)
         assert turn.delivered_at is not None
 
-    async def test_what_is_said_next_is_stored_after_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        room = Room()
+    async def test_what_is_said_next_is_stored_after_it(self) -> None:
+        stored = SlowInDanger(now=Clock())
+        room = Room(stored=stored)
         person = await room.introduce(Scope.STORAGE)
-        stores, hear = asyncio.Event(), room.stored.hear
-
-        async def slowly(user_id: UserId, heard: Message, *, character: Character) -> Turn:
-            if heard.text == IN_DANGER:
-                await stores.wait()
-            return await hear(user_id, heard, character=character)
-
-        monkeypatch.setattr(room.stored, "hear", slowly)
         await room.say(IN_DANGER)
         next_words = asyncio.create_task(room.say("친구가 옆에 와 줬어요"))
-        await asyncio.sleep(0)
-        stores.set()
+        await stored.is_storing.wait()
+        stored.may_store.set()
         assert await next_words
-        turns = await room.stored.recent(person.user_id, limit=5)
+        turns = await stored.recent(person.user_id, limit=5)
         assert [turn.text for turn in turns] == [IN_DANGER, "친구가 옆에 와 줬어요"]
 
     async def test_it_silences_a_reply_that_still_streams_to_that_person_only(self) -> None:

@@ -373,10 +373,7 @@ def test_what_was_told_before_is_mentioned_by_the_word_that_is_shared(counsellor
     ],
 )
 def test_what_was_still_to_come_is_asked_after_unless_it_is_told(
-    counsellor: ScriptedCounsellor,
-    told: str,
-    text: str,
-    is_asked: bool,  # noqa: FBT001 - a case
+    counsellor: ScriptedCounsellor, told: str, text: str, *, is_asked: bool
 ) -> None:
     reply = counsellor.sentences(replace(situation(text), memories=(Memory(TurnId(9), told, NOON),)))
 
