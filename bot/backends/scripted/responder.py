@@ -80,7 +80,7 @@ class ScriptedCounsellor:
         elif occasion.asks is Asks.ALWAYS:
             reply.add(occasion.then)
         if asks:
-            pool = self._unknown(situation, self._bank.questions[occasion.pool] if occasion.pool else ())
+            pool = self._not_told(situation)(self._bank.questions[occasion.pool] if occasion.pool else ())
             reply.add(pool, *self._questions(situation, mood=mood, noun=None))
 
     def _exercise(self, text: str, situation: Situation, mood: Mood, last: Sequence[str], reply: "_Reply") -> bool:
@@ -112,7 +112,9 @@ class ScriptedCounsellor:
         reflection = self._reflector.reflect(situation.text, morphemes, with_events=is_hard)
         nouns = self._reflector.nouns(morphemes)
         remembered = self._remembered(nouns, situation)
-        if remembered and reply.is_new(remembered):
+        if remembered and not reply.is_new(remembered):
+            remembered = None
+        if remembered:
             reply.say(remembered)
 
         noun = next(iter(nouns.values()), None)
@@ -185,9 +187,7 @@ class ScriptedCounsellor:
     def _questions(self, situation: Situation, *, mood: Mood, noun: str | None) -> Sequence[Sequence[str]]:
         """Return what can be asked now, the fittest first, without what the person has just told."""
 
-        def unknown(lines: Iterable[str]) -> list[str]:
-            return self._unknown(situation, lines)
-
+        unknown = self._not_told(situation)
         general = [unknown(self._bank.questions[stage]) for stage in (Stage.EXPLORE, Stage.COMFORT)]
         topic = self._topic(situation, mood)
         stage = self._stage(situation, mood, topic)
@@ -203,11 +203,11 @@ class ScriptedCounsellor:
             return [echo, fitting, *others, unknown(self._bank.questions[stage]), *general]
         return [fitting, *others, unknown(self._bank.questions[stage]), *general]
 
-    def _unknown(self, situation: Situation, lines: Iterable[str]) -> list[str]:
-        """Leave out the questions whose answer has just been told."""
+    def _not_told(self, situation: Situation) -> Callable[[Iterable[str]], list[str]]:
+        """Return what leaves out the questions whose answer has just been told."""
         said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
         known = [asks for word, asks in self._bank.known if word.search(said)]
-        return [line for line in lines if not any(asks.search(line) for asks in known)]
+        return lambda lines: [line for line in lines if not any(asks.search(line) for asks in known)]
 
     def _topic(self, situation: Situation, mood: Mood) -> Topic | None:
         """Return what these words are about, or else a loss told before, or what the last ones were about."""

@@ -381,6 +381,15 @@ def test_what_was_still_to_come_is_asked_after_unless_it_is_told(
     assert sum(line.endswith("?") for line in reply) <= 1
 
 
+def test_what_was_asked_after_once_leaves_room_for_another_question(counsellor: ScriptedCounsellor) -> None:
+    told = (Memory(TurnId(9), "다음 주에 면접이 있어요", NOON),)
+    asked = answered("면접 이야기 하러 왔어요", "네, 듣고 있어요. 지난번에 말씀하신 면접은 어떻게 되셨어요?")
+    reply = counsellor.sentences(replace(situation("면접 생각을 하면 떨려요", recent=[asked]), memories=told))
+
+    assert len(reply) >= 2
+    assert reply[-1].endswith("?")
+
+
 def test_a_rejected_draft_is_not_said_again(counsellor: ScriptedCounsellor) -> None:
     now = situation("요즘 너무 힘들어", read_as(EmotionLabel.WEARY))
     first = counsellor.sentences(now)
