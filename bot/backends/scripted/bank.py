@@ -1,7 +1,7 @@
 """The written sentences of the scripted counsellor, and when each may be said."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -9,8 +9,9 @@ from typing import Any
 
 from bot import resources
 from bot.backends.scripted.exercises import Exercises
-from bot.backends.scripted.reflection import Morpheme
+from bot.backends.scripted.reflection import Kind
 from bot.backends.scripted.topics import Stage, Topic, Topics
+from bot.backends.scripted.utterances import Morpheme
 from bot.conversation.model import Emotion, EmotionLabel
 from bot.safety.assess import Level, assess
 
@@ -46,7 +47,25 @@ LOW = {
     EmotionLabel.ANNOYED,
     EmotionLabel.ANXIOUS,
 }
-_POOLS = {*Stage, Mood.GLAD, Mood.PLAIN, "expectant", "afresh", "concern", "deciding", "planning", "worry", "asking"}
+_POOLS = {
+    *Stage,
+    *Kind,
+    Mood.GLAD,
+    Mood.PLAIN,
+    *(
+        "expectant",
+        "afresh",
+        "back",
+        "again",
+        "weighs on",
+        "concern",
+        "deciding",
+        "planning",
+        "worry",
+        "asking",
+        "regret",
+    ),
+}
 _NOTHING = re.compile(r"(?!)")
 _MOODS = {"low": {Mood.LOW, Mood.UNKNOWN, Mood.PLAIN}, "glad": {Mood.GLAD}, "any": set(Mood)}
 
@@ -56,7 +75,8 @@ class Occasion:
     """Something that is answered in a way of its own, such as a greeting or a request that cannot be met.
 
     One that `yields` is passed over where a subject is met or under way: what is said belongs to that. One that
-    `interrupts` is answered even in the middle of an exercise.
+    `interrupts` is answered even in the middle of an exercise. One that `echoes` gives the words back as well. One
+    that `closes` is heard only in the last sentence.
     """
 
     name: str
@@ -68,6 +88,8 @@ class Occasion:
     is_answer: bool
     yields: bool
     interrupts: bool
+    echoes: bool
+    closes: bool
     says: tuple[str, ...]
     then: tuple[str, ...]
     asks: Asks
@@ -94,6 +116,9 @@ class Bank:
         questions = _read("questions")
         self.questions = {kind: tuple(lines) for kind, lines in questions.items() if kind in _POOLS}
         self.known = tuple((re.compile(k["said"]), re.compile(k["asks"])) for k in questions["known"])
+        self.slots = tuple(map(re.compile, questions["slots"]))
+        """What a question can ask for: the same is not asked for twice running."""
+
         self.exercises = Exercises()
         self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
@@ -133,9 +158,16 @@ class Bank:
         is_read = emotion.is_confident and _side(emotion) is mood
         return self.validations[emotion.label] if is_read else self.untold.get(mood, ())
 
-    def topic(self, text: str, mood: Mood) -> Topic | None:
-        """Return what a text that is told in a mood is about."""
-        return next((topic for topic in self.topics.met(text) if mood in _MOODS[topic.mood]), None)
+    def frames(self, mood: Mood, emotion: Emotion) -> Sequence[str]:
+        """Return the sentences that give back what was told, for words told in a mood."""
+        frames: Mapping[str, Sequence[str]] = self.reflection["frames"]
+        is_read = emotion.is_confident and _side(emotion) is mood
+        return (is_read and frames.get(emotion.label.name)) or frames.get(mood.name) or frames["UNKNOWN"]
+
+    def topic(self, text: str, mood: Mood, hidden: Container[str] = ()) -> Topic | None:
+        """Return what a text that is told in a mood is about, if not of a hidden area."""
+        topics = (topic for topic in self.topics.met(text) if mood in _MOODS[topic.mood])
+        return next((topic for topic in topics if topic.area not in hidden), None)
 
 
 def _side(emotion: Emotion) -> Mood:
@@ -163,6 +195,8 @@ def _occasion(table: Mapping[str, Any]) -> Occasion:
         is_answer=table.get("asked", False),
         yields=table.get("yields", False),
         interrupts=table.get("interrupts", False),
+        echoes=table.get("echoes", False),
+        closes=table.get("closes", False),
         says=tuple(table["says"]),
         then=tuple(table.get("then", ())),
         asks=Asks(table["asks"]),

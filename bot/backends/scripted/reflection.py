@@ -2,42 +2,70 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
-
-class Morpheme(Protocol):
-    """A morpheme, `text[start:end]`, with a Sejong tag as Kiwi gives them (`NNG`, `VV-I`, `EF` …)."""
-
-    @property
-    def form(self) -> str: ...
-    @property
-    def tag(self) -> str: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-
+from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
 
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
-_MOST_WORDS = 7
-_HANGUL = re.compile("[가-힣]+")
-_FIRST_PERSON = {"나", "저", "내", "제"}
-_AS_SUBJECT = {"가", "이", "는", "은", "ᆫ", "도"}
+_MOST_WORDS = 8
+_LEAST_LETTERS = 3
+_WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
+_AMOUNT = re.compile(r"\d+[가-힣]+")
+_FIRST_PERSON = {"나", "저"}
+_ACTS = {"것", "그것", "이것"}
 _AS_TOPIC = {"은", "는", "ᆫ"}
+_PARTICLES_LEFT_OUT = {
+    *_AS_TOPIC,
+    "이",
+    "가",
+    "을",
+    "를",
+    "ᆯ",
+    "의",
+    "도",
+    "한테",
+    "에게",
+    "께",
+    "더러",
+    "보고",
+    "랑",
+    "하고",
+}
 _SUFFIXES = {"XSA", "XSV"}
-_FOREIGN = {"NP", "NNP", "NR", "SL", "SN", "SW", "UN", "UNK", "NF", "EF", "VCP"}
+_MAYBE = {"ᆯ까", "을까"}
+_GUESSES = {*_MAYBE, "나", "ᆫ가", "은가", "는가"}
+_HEARSAY = {"대", "ᆫ대", "는대", "래", "으래"}
+_SEEN = {"데", "더라", "더라고", "더라구", "더군", "던데"}
+_STRANGE = {"NNP", "SL", "SH", "SW", "UN", "UNK", "NF", "W_URL", "W_EMAIL", "W_HASHTAG", "W_MENTION", "W_SERIAL"}
+
+
+class Kind(StrEnum):
+    """What was told, as far as it decides what can be asked about it."""
+
+    FEELS = "feels"
+    WISHES = "wishes"
+    CANNOT = "cannot"
+    WAS_SAID = "was said"
+    HAPPENED = "happened"
+    GOES_ON = "goes on"
+    NAMED = "named"
+    """Words without a verb, in answer to a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """A sentence, and the stem of its predicate."""
+    """Sentences of which any gives back what was told, the stem of its predicate, its kind and the words themselves."""
 
-    sentence: str
+    says: tuple[str, ...]
     stem: str
+    kind: Kind
+    source: str = ""
 
     def is_said_by(self, line: str) -> bool:
         """Whether a line is about the same: "지치" is in "많이 지쳤죠" too, so the last vowel is left open."""
@@ -45,15 +73,15 @@ class Reflection:
         return root in unicodedata.normalize("NFD", line)
 
 
-class _Unsafe(Exception):  # no error: the usual outcome
+class _Unsafe(Exception):  # no error: a usual outcome
     """This cannot be given back."""
 
 
 class Reflector:
-    """Reflects how the speaker feels ("많이 지치셨군요.") or what somebody did ("…다는 말씀이시군요."), else nothing.
+    """Reflects how the speaker feels ("많이 지치셨군요."), else repeats what was told ("…다는 말씀이시군요.").
 
-    Third persons get no honorific, first persons are left out, and whatever
-    `resources/scripted/reflection.toml` does not list is not touched.
+    What is repeated stays in the plain form of reported speech, so that nobody is honoured or accused by mistake, and
+    the speaker is left out of it. What `resources/scripted/reflection.toml` rules out is not touched.
     """
 
     def __init__(self, *, lexicon: Mapping[str, Any], join: Join) -> None:
@@ -61,16 +89,26 @@ class Reflector:
         self._join = join
         self._silent = re.compile(lexicon["silent"])
         self._never = re.compile(lexicon["never"])
+        self._links = frozenset(lexicon["links"])
+        self._declarative = frozenset(lexicon["declarative"])
 
-    def reflect(self, text: str, morphemes: Sequence[Morpheme], *, with_events: bool) -> Reflection | None:
-        """Reflect the last sentence that can be: how the speaker feels, or else, `with_events`, what others did."""
+    def reflect(
+        self, text: str, morphemes: Sequence[Morpheme], *, frames: Sequence[str], was_asked: bool = False
+    ) -> Reflection | None:
+        """Reflect the last sentence that can be. `frames` hold `{told}`; a bare noun is only an answer."""
         if self._silent.search(text):
             return None
-        sentences = [s for s in _sentences(morphemes) if not self._never.search(text[s[0].start : s[-1].end])]
-        for construction in (self._state, self._event) if with_events else (self._state,):
-            for sentence in reversed(sentences):
+        for sentence in reversed(utterances(text, morphemes)):
+            written = text[sentence[0].start : sentence[-1].end]
+            words = [m for m in sentence if not is_mark(m)]
+            if not words or "?" in written or self._never.search(written):
+                continue
+            attempts = [partial(self._state, text, words), partial(self._told, text, words, frames)]
+            if was_asked:
+                attempts.append(partial(self._named, text, words))
+            for attempt in attempts:
                 try:
-                    return construction(text, sentence)
+                    return replace(attempt(), source=written)
                 except _Unsafe:
                     continue
         return None
@@ -84,22 +122,26 @@ class Reflector:
 
     def _state(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """The speaker's feeling, wish or inability: "내일 발표가 있는데 너무 떨려" becomes "… 너무 떨리시는군요."."""
-        body, past = _without_ending(sentence, self._lexicon["declarative"])
+        body, endings, is_hearsay = self._without_ending(sentence)
+        if endings not in ([], ["었"]) or is_hearsay:
+            raise _Unsafe
         before, predicate = _cut_predicate(body)
+        if any(m.tag == "NP" and m.form not in _FIRST_PERSON | _ACTS for m in before):
+            raise _Unsafe
         stem = "".join(m.form for m in predicate)
         spoken = [(m.form, m.tag) for m in predicate]
-        name = stem
+        name, kind = stem, Kind.FEELS
 
         if stem == "싶" and _ends_with(before, "고"):
-            before = before[:-1]
+            before, kind = before[:-1], Kind.WISHES
             name = "보고 싶" if _ends_with(before, "보") else stem
         elif stem == "있" and _ends_with(before, "고"):
-            before = before[:-1]
+            before, kind = before[:-1], Kind.GOES_ON
             if "".join(m.form for m in _cut_predicate(before)[1]) not in self._lexicon["doing"]:
                 raise _Unsafe
             spoken = [("계시", "VV")]
         elif _ends_with(before, "못") and stem in self._lexicon["unable"]:
-            spoken = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)]
+            spoken, kind = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)], Kind.CANNOT
         elif f"{_noun_before(before)} {stem}" not in self._lexicon["inner_pairs"] and (
             stem not in self._lexicon["states"] or _ends_with(before, "안")
         ):
@@ -109,38 +151,110 @@ class Reflector:
         is_verb = spoken[-1][1].startswith(("VV", "XSV"))
         if not spoken[-1][0].endswith("시"):
             spoken.append(("시", "EP"))
-        spoken += [("었", "EP"), ("군요", "EF")] if past else [("는군요" if is_verb else "군요", "EF")]
-        return Reflection(f"{self._words(text, sentence, predicate[0].start)}{self._join(spoken)}.", stem)
-
-    def _event(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
-        """What somebody did: "친구가 약속을 또 어겼어" becomes "친구가 약속을 또 어겼다는 말씀이시군요."."""
-        body, past = _without_ending(sentence, self._lexicon["declarative"])
-        before, predicate = _cut_predicate(body)
-        subjects = [
-            noun.form if noun.tag != "XSN" else earlier.form + noun.form
-            for (earlier, noun), (_, particle) in pairwise(pairwise([body[0], *before]))
-            if particle.tag == "JKS"
-        ]
-        is_plain = predicate[-1].tag.startswith(("VV", "XSV")) and not any(
-            m.tag in {"EC", "ETN", "EF"} or (m.tag == "JX" and m.form in _AS_TOPIC) for m in before
-        )
-        if not is_plain or len(subjects) != 1 or subjects[0] not in self._lexicon["persons"]:
-            raise _Unsafe
-        spoken = [(m.form, m.tag) for m in predicate]
-        spoken += [("었", "EP"), ("다는", "ETM")] if past else [("는다는", "ETM")]
+        spoken += [("었", "EP"), ("군요", "EF")] if endings else [("는군요" if is_verb else "군요", "EF")]
         words = self._words(text, sentence, predicate[0].start)
-        return Reflection(f"{words}{self._join(spoken)} 말씀이시군요.", predicate[0].form)
+        return Reflection((f"{words}{self._join(spoken)}.",), stem, kind)
+
+    def _told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
+        """What happened or goes on: "친구가 약속을 또 어겼어" becomes "친구가 약속을 또 어겼다는 말씀이시군요."."""
+        body, endings, is_hearsay = self._without_ending(sentence)
+        before, predicate = _cut_predicate(body)
+        stem = "".join(m.form for m in predicate)
+        is_quoting = _ends_with(before, "다고", "라고", "냐고", "자고")
+        is_empty = stem in self._lexicon["empty"] and not any(m.tag == "JKO" for m in before)
+        if not is_quoting and (is_empty or any(m.form in self._lexicon["asking"] for m in before)):
+            raise _Unsafe
+        if stem in self._lexicon["towards"] and any(
+            one.form in _FIRST_PERSON and other.tag == "JKO" for one, other in pairwise(before)
+        ):
+            raise _Unsafe  # "친구가 나를 싫어해" is not "친구가 싫어한다"
+        if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
+            words = self._clause(text, sentence, predicate[0].start)
+            return Reflection(
+                (f"{words}싶으시군요.",), stem, Kind.WISHES if _ends_with(before, *_MAYBE) else Kind.FEELS
+            )
+        if predicate[0].tag == "VCP":
+            if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP":
+                raise _Unsafe
+            before, predicate = before[:-1], [before[-1], *predicate]
+        spoken = [(m.form, m.tag) for m in predicate] + [(form, "EP") for form in endings]
+        words = self._clause(text, sentence, predicate[0].start)
+        told = f"{words}{self._join([*spoken, _plain(before, predicate, endings)])}"
+        if is_hearsay and predicate[-1].tag != "VCP":
+            is_order = not endings and "래" in sentence[-1].form + sentence[-2].form and predicate[-1].tag[:2] == "VV"
+            told = f"{words}{self._join([*spoken, ('으라고', 'EC')])} 했다" if is_order else f"{told}고 했다"
+        if len(told.replace(" ", "")) < _LEAST_LETTERS:
+            raise _Unsafe
+        says = tuple(frame.format(told=told) for frame in frames if not (told.endswith("거라") and "거군요" in frame))
+        return Reflection(says, stem, Kind.WAS_SAID if is_hearsay else self._kind(before, predicate, endings))
+
+    def _named(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
+        """A noun in answer to a question: "밥 먹을 때요" becomes "밥 먹을 때군요."."""
+        body = list(sentence)
+        if (body[-1].form, body[-1].tag) in {("요", "JX"), ("이요", "JX")}:
+            body.pop()
+        if body and body[-1].tag == "JKS":
+            body.pop()
+        if not body or body[-1].tag not in {"NNG", "NNB", "XSN"}:
+            raise _Unsafe
+        noun = body[-1]
+        words = self._words(text, sentence, noun.start)
+        said = self._lexicon["nouns_as"].get(noun.form, noun.form)
+        named = f"{words}{self._join([(said, 'NNG'), ('이', 'VCP'), ('군요', 'EF')])}."
+        return Reflection((named, f"아, {named}"), noun.form, Kind.NAMED)
+
+    def _without_ending(self, sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], list[str], bool]:
+        """Take a declarative ending off, and 시, 었 and 겠 before it; say whether it was hearsay (-대, -래)."""
+        body = list(sentence)
+        if (body[-1].form, body[-1].tag) == ("요", "JX"):
+            body.pop()
+        if not body or body[-1].tag not in {"EF", "EC", "ETN"}:
+            raise _Unsafe
+        ending = body.pop().form.removesuffix("요")
+        endings: list[str] = []
+        if ending in {"세", "으세", "셔"}:  # an order, unless somebody else is honoured
+            if not any(m.tag == "JKS" and m.form in {"이", "가", "께서"} for m in body):
+                raise _Unsafe
+            endings = ["시"]
+        elif ending not in self._declarative and ending not in _HEARSAY:
+            raise _Unsafe
+        while body and body[-1].tag == "EP":
+            endings.insert(0, {"았": "었", "였": "었", "으시": "시"}.get(body[-1].form, body[-1].form))
+            body.pop()
+        if ending in _SEEN and not {"었", "겠"}.intersection(endings):
+            endings.append("었")
+        if not body or not {"시", "었", "겠"}.issuperset(endings):
+            raise _Unsafe
+        return body, endings, ending in _HEARSAY
+
+    def _kind(self, before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: Sequence[str]) -> Kind:
+        stem = predicate[0].form
+        by_others = "시" in endings or any(
+            particle.tag == "JKS" and noun.form not in _FIRST_PERSON and noun.form not in self._lexicon["inner"]
+            for noun, particle in pairwise(before)
+        )
+        if stem == "싶":
+            return Kind.WISHES
+        if (
+            "겠" in endings
+            or any(m.form == "못" for m in before[-3:])
+            or (stem == "없" and _noun_before(before) == "수")
+        ):
+            return Kind.CANNOT
+        if by_others and (stem in self._lexicon["speaking"] or any(m.form in {"다고", "라고", "냐고"} for m in before)):
+            return Kind.WAS_SAID
+        return Kind.HAPPENED if "었" in endings else Kind.GOES_ON
 
     def _check_subjects(self, before: Sequence[Morpheme], predicate: str) -> None:
         """Let only the speaker, something in them, or what moves them be the subject of the last clause."""
         links = [i for i, m in enumerate(before) if m.tag == "EC"]
-        if len(links) > 1 or any(before[i].form not in self._lexicon["links"] for i in links):
+        if len(links) > 1 or any(before[i].form not in self._links for i in links):
             raise _Unsafe
         for i, (noun, particle) in enumerate(pairwise(before)):
             is_topic = particle.tag == "JX" and particle.form in _AS_TOPIC
             if not is_topic and not (particle.tag == "JKS" and (not links or i > links[-1])):
                 continue
-            is_act = noun.form == "것"
+            is_act = noun.form in _ACTS
             takes_things = predicate in self._lexicon["moved_by"]
             takes_acts = takes_things or predicate in self._lexicon["moved_by_acts"]
             if takes_things and particle.tag == "JKS" and noun.form in _FIRST_PERSON:
@@ -150,82 +264,121 @@ class Reflector:
             if not (is_own or is_time or (takes_acts if is_act else takes_things)):
                 raise _Unsafe
 
+    def _clause(self, text: str, sentence: Sequence[Morpheme], end: int) -> str:
+        """Return the words before a predicate, or as many of the last clauses as are safe and short enough."""
+        starts = [
+            following.start
+            for link, following in pairwise(sentence)
+            if link.tag == "EC" and link.form in self._links and following.tag != "VX" and following.start <= end
+        ]
+        for start in [sentence[0].start, *starts]:
+            if any(_hangs_on_speaker(one, other) for one, other in pairwise(sentence) if one.end <= start):
+                raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
+            try:
+                return self._words(text, [m for m in sentence if m.start >= start], end)
+            except _Unsafe:
+                continue
+        raise _Unsafe
+
     def _words(self, text: str, sentence: Sequence[Morpheme], end: int) -> str:
-        """Say what comes before the predicate in our voice: without "나", names, numbers and interjections."""
+        """Say what comes before a predicate in our voice: without the speaker, names, amounts and interjections."""
         start = sentence[0].start
-        nouns_as: Mapping[str, str] = self._lexicon["nouns_as"]
-        words_as: Mapping[str, str] = self._lexicon["words_as"]
         said: list[str] = []
-        owner = False
         for word in re.finditer(r"\S+", text[start:end]):
             plain = word.group().strip(",.…~")
             inside = [m for m in sentence if word.start() <= m.start - start < word.end() and m.start < end]
-            if not _HANGUL.fullmatch(plain) or not inside:
+            if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
                 raise _Unsafe
-            head, rest = inside[0], inside[1:]
-            if owner and head.form not in self._lexicon["inner"] and head.form not in self._lexicon["persons"]:
-                raise _Unsafe
-            owner = plain in {"내", "제", "우리"} or (head.tag == "MM" and head.form in _FIRST_PERSON)
-            following = next(m for m in sentence if m.start >= min(start + word.end(), end))
-            # a bare "나" is the subject only before an adverb: "나 너무 …", but "나 때문에", "나 빼고"
-            is_subject = rest[-1].form in _AS_SUBJECT if rest else following.tag == "MAG"
-            if owner or (head.tag == "NP" and head.form in _FIRST_PERSON and is_subject):
+            if self._is_left_out(inside, [m for m in sentence if m.start - start >= word.end()], said) or (
+                not said and (inside[0].tag in {"IC", "MAJ"} or plain in self._lexicon["openers"])
+            ):
                 continue
-            if head.tag in {"IC", "MAJ"} and not said:
-                continue
-            if any(m.tag in _FOREIGN for m in inside):
+            if any(m.tag in _STRANGE and m.form not in self._lexicon["known"] for m in inside):
                 raise _Unsafe
-            noun = nouns_as[head.form] + plain[len(head.form) :] if head.form in nouns_as else plain
-            said.append(words_as.get(plain, noun))
-        if owner or len(said) > _MOST_WORDS:
+            said.append(self._as_we_say(plain, inside))
+        if len(said) > _MOST_WORDS:
             raise _Unsafe
-        return " ".join(filter(None, said)) + (" " if said and text[end - 1].isspace() else "")
+        return " ".join(filter(None, map(str.strip, said))) + (" " if said and text[end - 1].isspace() else "")
+
+    def _is_left_out(self, word: Sequence[Morpheme], after: Sequence[Morpheme], said: Sequence[str]) -> bool:
+        """Whether a word names the speaker: 내가, 나한테, 제 (옷을). Raise where the sentence hangs on it: 나만."""
+        head, rest = word[0], [m for m in word[1:] if m.form != "희"]
+        following = after[0] if after else None
+        if head.form in {"우리", "저희"}:
+            if rest and rest[0].tag[0] == "J":
+                raise _Unsafe
+            return True
+        if head.form not in {"나", "저", "내", "제"} or head.tag not in {"NP", "MM"}:
+            return False
+        if head.tag == "MM" or any(m.tag == "JKG" for m in rest):
+            return self._is_owner_left_out(after, said)
+        hangs = following is not None and (following.form in self._lexicon["hang_on"] or following.tag[0] == "V")
+        if any(m.form not in _PARTICLES_LEFT_OUT for m in rest) or (hangs and not rest):
+            raise _Unsafe
+        return True
+
+    def _is_owner_left_out(self, after: Sequence[Morpheme], said: Sequence[str]) -> bool:
+        """Whether "my" can go: before what is in the speaker or of their kin, and before what others act on."""
+        owned = next((m for m in after if m.tag[0] != "X"), None)
+        if owned is None or owned.tag[0] != "N":
+            raise _Unsafe
+        if owned.form in self._lexicon["inner"] or owned.form in self._lexicon["kin"]:
+            return True
+        particle = next((m for m in after[1:] if m.tag[0] not in "NX"), None)
+        if not said or particle is None or not particle.tag.startswith(("JKO", "VV", "VA")):
+            raise _Unsafe
+        return True
+
+    def _is_span_of_time(self, word: str) -> bool:
+        return _AMOUNT.fullmatch(word) is not None and word.lstrip("0123456789").startswith(
+            tuple(self._lexicon["spans_of_time"])
+        )
+
+    def _as_we_say(self, word: str, inside: Sequence[Morpheme]) -> str:
+        head, *rest = inside
+        if rest and f"{head.form}{rest[0].form}" in self._lexicon["nouns_as"]:
+            return self._join(
+                [(self._lexicon["nouns_as"][head.form + rest[0].form], "NNG"), *((m.form, m.tag) for m in rest[1:])]
+            )
+        if word in self._lexicon["words_as"]:
+            return str(self._lexicon["words_as"][word])
+        if noun := self._lexicon["nouns_as"].get(head.form):
+            if any(m.form == "네" for m in rest):
+                raise _Unsafe
+            return self._join([(noun, "NNG"), *((m.form, m.tag) for m in rest)])
+        return word
 
 
-def _sentences(morphemes: Sequence[Morpheme]) -> Iterator[Sequence[Morpheme]]:
-    """Cut after each final ending and each mark, and leave out the questions."""
-    sentence: list[Morpheme] = []
-    for i, m in enumerate(morphemes):
-        following = morphemes[i + 1] if i + 1 < len(morphemes) else None
-        if _is_mark(m):
-            sentence = []
-            continue
-        sentence.append(m)
-        is_last = following is None or _is_mark(following)
-        has_more = following is not None and (following.form, following.tag) == ("요", "JX")
-        if is_last or (not has_more and (m.tag == "EF" or (m.form, m.tag) == ("요", "JX"))):
-            if following is None or "?" not in following.form:
-                yield tuple(sentence)
-            sentence = []
+def _hangs_on_speaker(pronoun: Morpheme, following: Morpheme) -> bool:
+    """Whether a sentence is about the speaker alone, or all but the speaker: 나만, 나 빼고."""
+    return pronoun.tag == "NP" and pronoun.form in _FIRST_PERSON and following.form in {"만", "빼", "까지", "보다"}
 
 
-def _is_mark(m: Morpheme) -> bool:
-    return m.tag in {"SF", "SE", "SW", "SSO", "SSC"} or m.tag.startswith("W_")
-
-
-def _without_ending(sentence: Sequence[Morpheme], declarative: Sequence[str]) -> tuple[Sequence[Morpheme], bool]:
-    """Take a declarative ending off, and say whether it stood in the past."""
-    body = list(sentence)
-    if (body[-1].form, body[-1].tag) == ("요", "JX"):
-        body.pop()
-    if not body or body[-1].tag not in {"EF", "EC"} or body.pop().form not in declarative:
-        raise _Unsafe
-    past = bool(body) and body[-1].tag == "EP" and body[-1].form in {"었", "았", "였"}
-    if past:
-        body.pop()
-    if not body or body[-1].tag == "EP":
-        raise _Unsafe
-    return body, past
+def _plain(before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: Sequence[str]) -> tuple[str, str]:
+    """Return the ending of reported speech: -는다 after a present verb, -라 after a noun, else -다."""
+    last = predicate[-1]
+    if {"었", "겠"}.intersection(endings):
+        return "다", "EF"
+    if last.tag in {"VCP", "VCN"}:
+        return "라", "EC"
+    verbs = [m for m in before if m.tag.startswith(("VV", "VA", "XSV", "XSA"))]
+    is_told_by_verb = last.form in {"않", "못하"} or (last.form == "하" and bool(before) and before[-1].tag == "JX")
+    tag = verbs[-1].tag if last.tag == "VX" and is_told_by_verb and verbs else last.tag
+    is_still = last.form in {"있", "없", "싶", "같"}
+    is_verb = tag.startswith(("VV", "XSV", "VX")) and not is_still
+    return ("는다" if is_verb or (endings and tag.startswith("VV")) else "다"), "EF"
 
 
 def _cut_predicate(body: Sequence[Morpheme]) -> tuple[Sequence[Morpheme], Sequence[Morpheme]]:
     """Cut the last predicate off: one morpheme, or a noun with its suffix ("불안" + "하")."""
+    if body[-1].tag[0] not in "VX" or body[-1].tag == "XSN":
+        raise _Unsafe
     size = 2 if len(body) > 1 and body[-1].tag in _SUFFIXES else 1
     return body[:-size], body[-size:]
 
 
-def _ends_with(morphemes: Sequence[Morpheme], form: str) -> bool:
-    return bool(morphemes) and morphemes[-1].form == form
+def _ends_with(morphemes: Sequence[Morpheme], *forms: str) -> bool:
+    return bool(morphemes) and morphemes[-1].form in forms
 
 
 def _noun_before(before: Sequence[Morpheme]) -> str | None:

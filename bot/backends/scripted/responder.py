@@ -3,10 +3,12 @@
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion
-from bot.backends.scripted.reflection import Join, Morpheme, Reflector
+from bot.backends.scripted.reflection import Join, Kind, Reflection, Reflector
 from bot.backends.scripted.topics import Stage, Topic
+from bot.backends.scripted.utterances import Morpheme, utterances
 from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
 
 _REMEMBERED = 20
@@ -18,7 +20,47 @@ _STILL_GLAD = 5
 _OFFERED_AFTER = 4
 """Turns before an exercise is offered, and between two offers twice as many: who is offered things is not heard."""
 
+_FRAME_RESTS = 3
+"""Turns for which words are not given back in the same frame."""
+
+_SHORT = 9
+"""Letters of an answer to a question of ours, which tells nothing that could be asked about."""
+
+_OFFERED_WITHIN = 16
+"""Letters of a message after which an exercise may be offered: whoever tells more wants to be heard."""
+
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message as it was heard. `told` is what it is about by itself, `subject` what is being talked about."""
+
+    situation: Situation
+    text: str
+    closing: str
+    """The last sentence of the text."""
+
+    mood: Mood
+    told: Topic | None
+    subject: Topic | None
+    is_new: bool
+    stage: Stage
+    reflection: Reflection | None
+    nouns: Mapping[str, str]
+
+    @property
+    def is_hard(self) -> bool:
+        return self.mood in {Mood.LOW, Mood.UNKNOWN}
+
+    @property
+    def is_sad(self) -> bool:
+        emotion = self.situation.emotion
+        return emotion.is_confident and emotion.label is EmotionLabel.SAD
+
+
+"""
+"""
 
 
 class ScriptedCounsellor:
@@ -40,36 +82,93 @@ class ScriptedCounsellor:
 
     def sentences(self, situation: Situation) -> Sequence[str]:
         """Return the two or three sentences of a reply, a few more where an exercise begins, one question at most."""
+        heard = self._hear(situation)
+        reply = _Reply(situation)
+        occasion = self._occasion(heard)
+        if not (occasion and occasion.interrupts) and self._exercise(heard, reply):
+            return reply.sentences
+        if occasion is None:
+            self._listen(heard, reply)
+        else:
+            self._meet(occasion, heard, reply)
+        return reply.sentences
+
+    def _hear(self, situation: Situation) -> _Heard:
         text = situation.text.strip().lower()
         mood = self._bank.mood(text, situation.emotion)
         if self._bank.told(text) is Mood.UNKNOWN and self._is_still_glad(situation):
             mood = Mood.PLAIN  # good news is not asked after as a problem is
-        reply = _Reply(situation)
-        last = _said(situation.recent[-1:])
-        was_asked = bool(last) and last[-1].endswith("?")
+        told, subject, since = self._subject(text, situation, mood)
+        morphemes = self._analyse(situation.text)
+        lately = _said(situation.recent[-_FRAME_RESTS:])
+        frames = self._bank.frames(mood, situation.emotion)
+        reflection = self._reflector.reflect(
+            situation.text,
+            morphemes,
+            frames=[frame for frame in frames if not any(line.endswith(frame[len("{told}") :]) for line in lately)]
+            or frames,
+            was_asked=_was_asked(situation),
+        )
+        return _Heard(
+            situation,
+            text,
+            situation.text[utterances(situation.text, morphemes)[-1][0].start :].strip().lower() if morphemes else text,
+            mood,
+            told,
+            subject,
+            is_new=told is not None and told is subject and since == 0 and self._is_last(told, reflection),
+            stage=_stage(mood, subject, since if subject is not None else len(situation.recent) // 2),
+            reflection=None if self._bank.is_grave(text) else reflection,
+            nouns=self._reflector.nouns(morphemes),
+        )
 
-        subject = self._topic(situation, mood)
-        has_subject = subject is not None and (not subject.is_general or subject is self._bank.topic(text, mood))
-        occasion = next(
+    def _subject(self, text: str, situation: Situation, mood: Mood) -> tuple[Topic | None, Topic | None, int]:
+        """Return what these words are about, what is talked about, and for how many turns it has been.
+
+        That is these words', or else a loss told before, or what the last ones were about.
+        """
+        earlier = (turn.text.strip().lower() for turn in situation.recent)
+        hidden = {topic.hides for told in earlier for topic in self._bank.topics.met(told) if topic.hides}
+        now = self._bank.topic(text, mood, hidden)
+        before = [
+            (number, topic)
+            for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]), start=1)
+            if (topic := self._bank.topic(turn.text.strip().lower(), mood, hidden)) and not topic.passes
+        ]
+        lasting = (topic for number, topic in before if number <= _LOSS_LASTS and topic.lasts)
+        precise = (topic for number, topic in before if number <= _SUBJECT_LASTS and not topic.is_general)
+        general = (topic for number, topic in before if number == 1)
+        if now is not None and not now.is_general:
+            subject: Topic | None = now
+        else:
+            subject = next(lasting, None) or next(precise, None) or now or next(general, None)
+        return now, subject, max((number for number, topic in before if topic is subject), default=0)
+
+    def _is_last(self, topic: Topic, reflection: Reflection | None) -> bool:
+        """Whether what is given back belongs to a topic, and does not go beyond it."""
+        return reflection is None or topic.lasts or topic in self._bank.topics.met(reflection.source.lower())
+
+    def _occasion(self, heard: _Heard) -> Occasion | None:
+        """Return what is answered in a way of its own, if these words are such a thing."""
+        has_subject = heard.subject is not None and (not heard.subject.is_general or heard.subject is heard.told)
+        was_asked = _was_asked(heard.situation)
+        return next(
             (
                 occasion
                 for occasion in self._bank.occasions
-                if not (occasion.yields and has_subject) and occasion.fits(text, mood=mood, was_asked=was_asked)
+                if not (occasion.yields and (has_subject or heard.reflection))
+                and occasion.fits(
+                    heard.closing if occasion.closes else heard.text, mood=heard.mood, was_asked=was_asked
+                )
             ),
             None,
         )
-        if not (occasion and occasion.interrupts) and self._exercise(text, situation, mood, last, reply):
-            return reply.sentences
-        if occasion is None:
-            self._listen(situation, mood=mood, reply=reply)
-        else:
-            self._meet(occasion, situation, mood=mood, was_asked=was_asked, reply=reply)
-        return reply.sentences
 
-    def _meet(self, occasion: Occasion, situation: Situation, *, mood: Mood, was_asked: bool, reply: "_Reply") -> None:
-        """Answer what is answered in a way of its own."""
-        asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not was_asked)
+    def _meet(self, occasion: Occasion, heard: _Heard, reply: "_Reply") -> None:
         reply.add(occasion.says, *self._bank.neutral)
+        if occasion.echoes and heard.reflection is not None:
+            reply.add(heard.reflection.says)
+        asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not _was_asked(heard.situation))
         if not asks:
             reply.add(
                 occasion.then,
@@ -80,19 +179,24 @@ class ScriptedCounsellor:
         elif occasion.asks is Asks.ALWAYS:
             reply.add(occasion.then)
         if asks:
-            pool = self._not_told(situation)(self._bank.questions[occasion.pool] if occasion.pool else ())
-            reply.add(pool, *self._questions(situation, mood=mood, noun=None))
+            is_under_way = occasion.pool == "afresh" and len(heard.situation.recent) > 1
+            pool = "back" if is_under_way else occasion.pool
+            own = self._not_told(heard.situation)(self._bank.questions[pool] if pool else ())
+            reply.add(own, *self._questions(heard))
 
-    def _exercise(self, text: str, situation: Situation, mood: Mood, last: Sequence[str], reply: "_Reply") -> bool:
+    def _exercise(self, heard: _Heard, reply: "_Reply") -> bool:
         """Go on with the exercise that is under way, or begin the one that is asked for."""
-        exercises = self._bank.exercises
-        if last and (under_way := exercises.reply(text, last[-1], is_new=reply.is_unsaid, draw=reply.draw)):
+        exercises, situation = self._bank.exercises, heard.situation
+        last = _said(situation.recent[-1:])
+        if last and (under_way := exercises.reply(heard.text, last[-1], is_new=reply.is_unsaid, draw=reply.draw)):
             lines, is_over = under_way
             reply.say(*lines)
+            if is_over and heard.reflection is not None:
+                reply.add(heard.reflection.says)
             if is_over:
-                reply.add(*self._questions(situation, mood=mood, noun=None), self._bank.questions["afresh"])
+                reply.add(*self._questions(heard), self._bank.questions["afresh"])
             return True
-        if asked_for := exercises.asked_for(text, _lately(situation), is_new=reply.is_unsaid):
+        if asked_for := exercises.asked_for(heard.text, _lately(situation), is_new=reply.is_unsaid):
             reply.say(*asked_for.begin())
             return True
         return False
@@ -103,70 +207,63 @@ class ScriptedCounsellor:
         sides = (self._bank.told(turn.text.strip().lower()) for turn in reversed(situation.recent[-_STILL_GLAD:]))
         return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
 
-    def _listen(self, situation: Situation, *, mood: Mood, reply: "_Reply") -> None:
-        """Reflect or validate, perhaps add a remark, and ask."""
-        text = situation.text.strip().lower()
-        morphemes = self._analyse(situation.text)
-        told_now = self._bank.topic(text, mood)
-        is_hard = mood in {Mood.LOW, Mood.UNKNOWN}
-        reflection = self._reflector.reflect(situation.text, morphemes, with_events=is_hard)
-        nouns = self._reflector.nouns(morphemes)
-        remembered = self._remembered(nouns, situation)
-        if remembered and not reply.is_new(remembered):
-            remembered = None
-        if remembered:
+    def _listen(self, heard: _Heard, reply: "_Reply") -> None:
+        """Give back or validate what was told, and ask."""
+        remembered = self._remembered(heard)
+        if remembered and reply.is_new(remembered):
             reply.say(remembered)
-
-        noun = next(iter(nouns.values()), None)
-        heard = self._heard(situation, mood, told_now, noun=noun)
-        if reflection is not None and reply.is_new(reflection.sentence):
-            reply.say(reflection.sentence)
-            if not remembered:
-                reply.add([line for line in heard[0] if not reflection.is_said_by(line)])
         else:
-            reply.add(*heard, *self._bank.neutral)
+            remembered = None
+
+        reflection = heard.reflection
+        named = self._bank.named(heard.mood, heard.situation.emotion)
+        if heard.told is not None and not heard.told.is_general and heard.is_new:
+            reply.add(heard.told.says, named, *self._bank.neutral)
+        elif reflection is not None and reply.is_new(*reflection.says):
+            reply.add(reflection.says)
+            if reflection.kind is Kind.FEELS and not remembered:
+                reply.add([line for line in self._bank.untold.get(heard.mood, ()) if not reflection.is_said_by(line)])
+        else:
+            reply.add(*self._validations(heard), *self._bank.neutral)
 
         if remembered and remembered.endswith("?"):
             reply.sentences.sort(key=lambda line: line.endswith("?"))
-        elif offer := self._offer(text, situation, mood, reply):
+        elif offer := self._offer(heard, reply):
             del reply.sentences[1:]
             reply.say(*offer)
         else:
-            reply.add(*self._questions(situation, mood=mood, noun=noun))
+            reply.add(*self._questions(heard))
 
-    def _heard(
-        self, situation: Situation, mood: Mood, told_now: Topic | None, *, noun: str | None
-    ) -> Sequence[Sequence[str]]:
+    def _validations(self, heard: _Heard) -> Sequence[Sequence[str]]:
         """Return what shows that these words were heard, the most fitting first."""
-        named = self._bank.named(mood, situation.emotion)
-        if told_now is not None and not told_now.is_general:
-            return [told_now.says, named]
-        subject = self._topic(situation, mood)
-        is_lasting = subject is not None and subject.lasts and mood in {Mood.LOW, Mood.UNKNOWN}
-        if subject is not None and is_lasting and noun is None and not _is_sad(situation):
-            return [subject.says, self._bank.untold[Mood.LOW]]  # anger or worry may be read, grief is talked about
-        return [named, told_now.says] if told_now is not None else [named]
+        named = self._bank.named(heard.mood, heard.situation.emotion)
+        if heard.told is not None:
+            return [named, heard.told.says] if heard.told.is_general else [heard.told.says, named]
+        if heard.subject is not None and heard.subject.lasts and heard.is_hard and not heard.is_sad:
+            return [heard.subject.says, self._bank.untold[Mood.LOW]]  # anger may be read, grief is talked about
+        return [named]
 
-    def _remembered(self, nouns: Mapping[str, str], situation: Situation) -> str | None:
+    def _remembered(self, heard: _Heard) -> str | None:
         """Take up by a word just said what the person told in an earlier counsel, and ask how it came out."""
-        shared = ((noun, memory) for noun in nouns for memory in situation.memories if noun in memory.text)
+        memories = heard.situation.memories
+        shared = ((noun, memory) for noun in heard.nouns for memory in memories if noun in memory.text)
         noun, memory = next(shared, (None, None))
         if noun is None or memory is None:
             return None
         words = self._bank.reflection
-        if noun in words["ahead"] and self._is_ahead(memory) and not re.search(words["came_out"], situation.text):
-            topic = self._join([(nouns[noun], "NNG"), ("은", "JX")])
+        if noun in words["ahead"] and self._is_ahead(memory) and not re.search(words["came_out"], heard.situation.text):
+            topic = self._join([(heard.nouns[noun], "NNG"), ("은", "JX")])
             return str(words["asks_after"]).format(noun=topic)
-        return str(words["recalls"]).format(noun=nouns[noun])
+        return str(words["recalls"]).format(noun=heard.nouns[noun])
 
     def _is_ahead(self, memory: Memory) -> bool:
         return re.search(self._bank.reflection["is_ahead"], memory.text) is not None
 
-    def _offer(self, text: str, situation: Situation, mood: Mood, reply: "_Reply") -> Sequence[str] | None:
+    def _offer(self, heard: _Heard, reply: "_Reply") -> Sequence[str] | None:
         """Return an exercise that fits, now and then, to somebody in low spirits who has been listened to."""
-        turns = situation.recent
+        turns = heard.situation.recent
         lately = _said(turns[-2 * _OFFERED_AFTER :])
-        if mood is not Mood.LOW or len(turns) < _OFFERED_AFTER:
+        if heard.mood is not Mood.LOW or len(turns) < _OFFERED_AFTER:
             return None
         if sum(map(self._is_low, turns[-_OFFERED_AFTER:])) < _OFFERED_AFTER / 2:
             return None
@@ -174,67 +271,50 @@ class ScriptedCounsellor:
             return None
         if any(self._bank.is_grave(turn.text.lower()) for turn in turns[-_CARRIED:]):
             return None
-        topic = self._topic(situation, mood)
-        if topic is not None and topic.lasts:
+        if heard.subject is not None and heard.subject.lasts:
             return None  # sorrow wants company before it wants a plan
-        emotion = situation.emotion.label if situation.emotion.is_confident else None
-        return self._bank.exercises.fitting(text, _lately(situation), emotion, is_new=reply.is_new)
+        emotion = heard.situation.emotion
+        is_read = emotion.is_confident and len(re.sub(r"\W", "", heard.text)) <= _OFFERED_WITHIN
+        return self._bank.exercises.fitting(
+            heard.text, _lately(heard.situation), emotion.label if is_read else None, is_new=reply.is_new
+        )
 
     def _is_low(self, turn: Turn) -> bool:
         told = self._bank.told(turn.text.strip().lower())
         return told is Mood.LOW or (turn.answer is not None and turn.answer.emotion in LOW)
 
-    def _questions(self, situation: Situation, *, mood: Mood, noun: str | None) -> Sequence[Sequence[str]]:
-        """Return what can be asked now, the fittest first, without what the person has just told."""
+    def _questions(self, heard: _Heard) -> Sequence[Sequence[str]]:
+        """Return what can be asked now, the fittest first, without what has just been told or asked."""
+        pools, stage, topic = self._bank.questions, heard.stage, heard.subject
+        of_topic = [topic.questions[each] for each in sorted(Stage, key=lambda s: s is not stage)] if topic else []
+        of_kind = [pools[heard.reflection.kind]] if heard.reflection else []
+        if heard.mood is Mood.LOW and heard.reflection and heard.reflection.kind is Kind.GOES_ON:
+            of_kind.insert(0, pools["weighs on"])
+        general = [pools[stage], pools[Stage.EXPLORE], pools[Stage.COMFORT]]
+        if heard.mood is Mood.GLAD or (heard.mood is Mood.PLAIN and not of_kind):
+            is_expectant = heard.situation.emotion.label is EmotionLabel.EXPECTANT
+            chosen = [*of_topic, pools["expectant" if is_expectant else heard.mood], *general]
+        elif not of_kind or heard.is_new or self._belongs_to_subject(heard):
+            chosen = [*of_topic, *of_kind, *general]
+        else:
+            chosen = [*of_kind, *general, *of_topic]
+        return list(map(self._not_told(heard.situation), chosen))
 
-        unknown = self._not_told(situation)
-        general = [unknown(self._bank.questions[stage]) for stage in (Stage.EXPLORE, Stage.COMFORT)]
-        topic = self._topic(situation, mood)
-        stage = self._stage(situation, mood, topic)
-        fitting = unknown(topic.questions[stage]) if topic is not None else []
-        others = [unknown(topic.questions[other]) for other in Stage if other is not stage] if topic is not None else []
-        if mood in {Mood.GLAD, Mood.PLAIN}:
-            kind = "expectant" if situation.emotion.label is EmotionLabel.EXPECTANT else mood
-            return [fitting, *others, unknown(self._bank.questions[kind]), *general]
-
-        told_now = self._bank.topic(situation.text.strip().lower(), mood)
-        if noun is not None and (topic is None or topic is not told_now):
-            echo = [line.format(noun=noun) for line in self._bank.reflection["echo_asks"]]
-            return [echo, fitting, *others, unknown(self._bank.questions[stage]), *general]
-        return [fitting, *others, unknown(self._bank.questions[stage]), *general]
+    def _belongs_to_subject(self, heard: _Heard) -> bool:
+        """Whether what was told is best asked about as a part of the subject, and not by itself."""
+        if heard.subject is None or heard.subject.lasts:
+            return heard.subject is not None
+        is_answer = len(re.sub(r"\W", "", heard.text)) <= _SHORT
+        is_far_on = heard.told is not None and (heard.stage is not Stage.EXPLORE or len(heard.situation.recent) % 2)
+        return is_answer or bool(is_far_on)
 
     def _not_told(self, situation: Situation) -> Callable[[Iterable[str]], list[str]]:
-        """Return what leaves out the questions whose answer has just been told."""
+        """Return what leaves out the questions whose answer has just been told, and those that ask the same again."""
         said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
+        asked = " ".join(line for line in _said(situation.recent[-1:]) if line.endswith("?"))
         known = [asks for word, asks in self._bank.known if word.search(said)]
+        known += [slot for slot in self._bank.slots if slot.search(asked)]
         return lambda lines: [line for line in lines if not any(asks.search(line) for asks in known)]
-
-    def _topic(self, situation: Situation, mood: Mood) -> Topic | None:
-        """Return what these words are about, or else a loss told before, or what the last ones were about."""
-        now = self._bank.topic(situation.text.strip().lower(), mood)
-        before = [
-            (number, topic)
-            for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]))
-            if (topic := self._bank.topic(turn.text.strip().lower(), mood)) and not topic.passes
-        ]
-        lasting = (topic for number, topic in before if number < _LOSS_LASTS and topic.lasts)
-        precise = (topic for number, topic in before if number < _SUBJECT_LASTS and not topic.is_general)
-        general = (topic for number, topic in before if number == 0)
-        if now is not None and not now.is_general:
-            return now
-        return next(lasting, None) or next(precise, None) or now or next(general, None)
-
-    def _stage(self, situation: Situation, mood: Mood, topic: Topic | None) -> Stage:
-        """Return how far the subject has been talked through: two questions a stage, or three turns without one."""
-        if mood is Mood.UNKNOWN and topic is None:
-            return Stage.EXPLORE
-        asked = len(situation.recent) // 2
-        if topic is not None:
-            own = {line for lines in topic.questions.values() for line in lines}
-            asked = sum(line in own for line in _said(situation.recent[-_REMEMBERED:]))
-        stage = Stage.EXPLORE if asked < 2 else Stage.COMFORT if asked < 4 else Stage.ACT
-        # sorrow wants company before it wants a plan
-        return Stage.COMFORT if stage is Stage.ACT and _is_sad(situation) else stage
 
 
 class _Reply:
@@ -272,12 +352,19 @@ class _Reply:
         self.say(varied[self.draw(len(varied))])
 
 
-def _is_sad(situation: Situation) -> bool:
-    return situation.emotion.is_confident and situation.emotion.label is EmotionLabel.SAD
+def _stage(mood: Mood, subject: Topic | None, turns: int) -> Stage:
+    """Return how far talk has gone: two turns to explore, two to comfort."""
+    if mood is Mood.UNKNOWN and subject is None:
+        return Stage.EXPLORE
+    return Stage.EXPLORE if turns < 2 else Stage.COMFORT if turns < 4 else Stage.ACT
 
 
 def _said(turns: Sequence[Turn]) -> list[str]:
     return [line for turn in turns if turn.answer for line in _SENTENCE_END.split(turn.answer.draft.strip())]
+
+
+def _was_asked(situation: Situation) -> bool:
+    return any(line.endswith("?") for line in _said(situation.recent[-1:])[-1:])
 
 
 def _lately(situation: Situation) -> str:

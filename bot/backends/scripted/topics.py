@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot import resources
-from bot.backends.scripted.reflection import Morpheme
+from bot.backends.scripted.utterances import Morpheme
 
 TEXTS_KEPT = 256
 """Texts whose topics are remembered: the next turn asks for the same ones again."""
@@ -34,12 +34,15 @@ class Topic:
     `passes` is over with the next words.
     """
 
+    area: str
     name: str
     mood: str
     """`low`, `glad` or `any`: whether it is hard or good to have to tell."""
     is_general: bool
     lasts: bool
     passes: bool
+    hides: str | None
+    """An area that is not meant from then on: "우리 애" is the dog that was spoken of."""
     says: tuple[str, ...]
     questions: Mapping[Stage, tuple[str, ...]]
 
@@ -135,11 +138,13 @@ def _rules(area: str, table: Mapping[str, Any], shared: Mapping[str, str]) -> It
         if name == "words":
             continue
         topic = Topic(
+            area=area,
             name=f"{area}.{name}",
             mood=entry["mood"],
             is_general=entry.get("general", False),
             lasts=entry.get("lasts", False),
             passes=entry.get("passes", False),
+            hides=entry.get("hides"),
             says=tuple(entry["says"]),
             questions={stage: tuple(entry[stage]) for stage in Stage},
         )

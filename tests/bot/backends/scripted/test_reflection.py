@@ -6,6 +6,8 @@ from bot import resources
 from bot.backends.scripted.reflection import Reflector
 from inference_server.korean import kiwi, morphemes
 
+FRAMES = ["{told}는 말씀이시군요."]
+
 
 @pytest.fixture(scope="module")
 def reflector() -> Reflector:
@@ -13,8 +15,8 @@ def reflector() -> Reflector:
 
 
 def reflected(reflector: Reflector, text: str) -> str | None:
-    reflection = reflector.reflect(text, morphemes(text), with_events=True)
-    return reflection.sentence if reflection is not None else None
+    reflection = reflector.reflect(text, morphemes(text), frames=FRAMES)
+    return reflection.says[0] if reflection is not None else None
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ def reflected(reflector: Reflector, text: str) -> str | None:
         ("밤에 잠을 못 잤어", "밤에 잠을 못 주무셨군요."),
         ("혼자 울고 있어", "혼자 울고 계시는군요."),
         ("강아지가 보고 싶어", "강아지가 보고 싶으시군요."),
-        ("잘 모르겠어. 그냥 외로워", "그냥 외로우시군요."),
+        ("잘 모르겠어. 그냥 외로워", "외로우시군요."),
     ],
 )
 def test_how_the_speaker_feels_is_said_back_with_respect_and_without_the_speaker(
@@ -45,18 +47,22 @@ def test_how_the_speaker_feels_is_said_back_with_respect_and_without_the_speaker
         ("남편이 말을 안 들어요", "남편이 말을 안 듣는다는 말씀이시군요."),
         ("우리 엄마가 자꾸 화를 내", "어머니가 자꾸 화를 낸다는 말씀이시군요."),
         ("부장님이 계속 야근을 시켜요", "부장님이 계속 야근을 시킨다는 말씀이시군요."),
+        ("시어머니가 연락도 없이 집에 오셨더라고요", "시어머니가 연락도 없이 집에 오셨다는 말씀이시군요."),
+        ("회사가 너무 힘들어", "회사가 너무 힘들다는 말씀이시군요."),
+        ("힘들지 않아", "힘들지 않다는 말씀이시군요."),
+        ("밤만 되면 잠이 안 와요 ㅠㅠ", "밤만 되면 잠이 안 온다는 말씀이시군요."),
+        ("룸메가 설거지를 일주일째 안 해요", "룸메가 설거지를 일주일째 안 한다는 말씀이시군요."),
+        ("배신당한 기분이에요", "배신당한 기분이라는 말씀이시군요."),
+        ("면접관이 이력서를 보고 피식 웃더라고요", "면접관이 이력서를 보고 피식 웃었다는 말씀이시군요."),
+        ("사람들이 뭘 그러냐고 하더라고요", "사람들이 뭘 그러냐고 했다는 말씀이시군요."),
+        ("남친이 요즘 바쁘대요", "남자친구가 요즘 바쁘다고 했다는 말씀이시군요."),
+        ("엄마아빠는 의대 가래ㅠ", "부모님은 의대 가라고 했다는 말씀이시군요."),
+        ("몸살이 왔나 봐요", "몸살이 왔나 싶으시군요."),
+        ("300만원 잃어서 속상해", "속상하다는 말씀이시군요."),
     ],
 )
-def test_what_somebody_did_is_repeated_as_told_without_an_honorific_for_them(
-    reflector: Reflector, text: str, sentence: str
-) -> None:
+def test_what_was_told_is_repeated_in_plain_reported_speech(reflector: Reflector, text: str, sentence: str) -> None:
     assert reflected(reflector, text) == sentence
-
-
-def test_what_somebody_did_is_not_repeated_where_only_feelings_are_wanted(reflector: Reflector) -> None:
-    text = "언니가 결혼했어"
-
-    assert reflector.reflect(text, morphemes(text), with_events=False) is None
 
 
 @pytest.mark.parametrize(
@@ -70,19 +76,15 @@ def test_what_somebody_did_is_not_repeated_where_only_feelings_are_wanted(reflec
         "이제 그만 쉬고 싶어… 영원히",
         "화나면 아이를 때리게 돼요. 멈추고 싶어요",
         "아이가 세제를 삼켰어요",
-        "회사가 너무 힘들어",
         "아빠가 나를 때려",
         "친구가 나를 싫어해",
         "나 때문에 다들 힘들어해",
         "나 빼고 다 행복해",
         "내가 싫어",
         "나만 뒤처져서 불안해",
-        "안 힘들어",
-        "힘들지 않아",
         "힘들면 어떡하지",
         "너무 힘들어?",
         "김민수 때문에 너무 속상해",
-        "300만원 잃어서 속상해",
         "상사가 존나 싫어",
         "뭘 잘못했는지 모르겠어",
         "너 때문에 답답해",
@@ -92,6 +94,40 @@ def test_what_somebody_did_is_not_repeated_where_only_feelings_are_wanted(reflec
     ],
 )
 def test_what_could_hurt_or_distort_is_not_said_back(reflector: Reflector, text: str) -> None:
+    assert reflected(reflector, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("아빠가 내 일기장을 몰래 읽으셨어요", "아버지가 일기장을 몰래 읽으셨다는 말씀이시군요."),
+        ("저는 방에 들어가서 울었어요", "방에 들어가서 우셨군요."),
+        ("팀장님이 저한테 일을 던지고 갔어요", "팀장님이 일을 던지고 갔다는 말씀이시군요."),
+        ("전부 내 코드였다", None),
+        ("다음은 내 차례인가 싶습니다", None),
+        ("친구들이 저만 미워해요", None),
+        ("오빠가 저 대신 말해 줬어요", None),
+    ],
+)
+def test_the_speaker_is_left_out_where_the_sentence_does_not_hang_on_them(
+    reflector: Reflector, text: str, sentence: str | None
+) -> None:
+    assert reflected(reflector, text) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("밥 먹을 때요", "밥 먹을 때군요."),
+        ("그냥 뒤도 안 돌아보고 간 거요", "뒤도 안 돌아보고 간 거군요."),
+        ("팀장님이요", "팀장님이군요."),
+    ],
+)
+def test_a_noun_is_given_back_only_where_it_answers_a_question(reflector: Reflector, text: str, sentence: str) -> None:
+    answer = reflector.reflect(text, morphemes(text), frames=FRAMES, was_asked=True)
+
+    assert answer is not None
+    assert answer.says[0] == sentence
     assert reflected(reflector, text) is None
 
 
@@ -105,7 +141,7 @@ def test_a_name_is_never_taken_up_as_a_subject(reflector: Reflector) -> None:
 
 def test_a_reflection_knows_which_lines_would_say_the_same_again(reflector: Reflector) -> None:
     text = "나 진짜 지쳤어"
-    reflection = reflector.reflect(text, morphemes(text), with_events=True)
+    reflection = reflector.reflect(text, morphemes(text), frames=FRAMES)
 
     assert reflection is not None
     assert reflection.is_said_by("정말 많이 지치셨겠어요.")

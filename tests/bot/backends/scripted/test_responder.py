@@ -108,7 +108,7 @@ def test_through_a_long_conversation_replies_stay_short_fresh_and_ask_at_most_on
         assert len(set(reply)) == len(reply)
         assert earlier.isdisjoint(reply)
         assert sum(line.count("?") for line in reply) <= 1
-        assert not re.search("죽|자살|사라지|없어지|민수|300|김밥", " ".join(reply))
+        assert not re.search("죽|자살|사라지|없어지|민수|300", " ".join(reply))
         if not emotion.is_confident:
             named = [stem for stem in EMOTION_STEMS if stem in reply[0]]
             assert all(stem[:1] in text for stem in named), reply[0]
@@ -218,7 +218,7 @@ def test_words_that_only_look_like_it_are_listened_to(counsellor: ScriptedCounse
 def test_a_short_answer_to_its_question_is_taken_in_and_nothing_else_is_asked(counsellor: ScriptedCounsellor) -> None:
     asked = answered("그 사람이 별로예요", "그러셨군요. 그 자리에서는 어떻게 하셨어요?")
 
-    for text in ("응", "아니요", "몰라요", "두 달 됐어요"):
+    for text in ("응", "아니요", "몰라요"):
         assert "?" not in said(counsellor, text, UNREAD, [asked])
 
 
@@ -230,11 +230,12 @@ def test_an_answer_within_a_subject_is_followed_by_its_next_question(counsellor:
 
 
 def test_an_emotion_is_named_only_while_it_is_read_for_sure(counsellor: ScriptedCounsellor) -> None:
-    sure = set(resources.toml("scripted/validations.toml")["ANXIOUS"])
+    frames = resources.toml("scripted/reflection.toml")["frames"]["ANXIOUS"]
+    sure = re.compile("|".join(re.escape(frame.removeprefix("{told}")) for frame in frames))
     text = "다음 주에 이사를 해요"
 
-    assert sure & set(counsellor.sentences(situation(text, read_as(EmotionLabel.ANXIOUS))))
-    assert not sure & set(counsellor.sentences(situation(text, UNREAD)))
+    assert sure.search(said(counsellor, text, read_as(EmotionLabel.ANXIOUS)))
+    assert not sure.search(said(counsellor, text, UNREAD))
 
 
 def test_an_emotion_that_the_words_contradict_is_not_named(counsellor: ScriptedCounsellor) -> None:
