@@ -12,7 +12,8 @@ from inference_server.tone_rules import Piece, Rules, Style, Swap, Swaps, pieces
 Edits = Mapping[int, Sequence[Piece]]  # what to write in place of which morpheme
 
 _LONGEST = 600  # characters; a counsellor's sentence has about 40
-_MARKS = ("!", "?", ".")
+_MARKS = ("!", "?", ".", "…")
+_PREFINALS = Piece("*", "EP")  # where a template has them, if not first
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHIELDED = (
     r"https?://\S+|\([^()\n]*\)|\[[^\[\]\n]*\]|\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`"
@@ -57,9 +58,11 @@ class RuleTone:
             edits |= {first + index: written for index, written in self._edits(sentence, style).items()}
 
         # What was meant must be what is heard: a slip in spelling that makes another word is caught here.
-        reworded = _spliced(text, tokens, edits)
+        spliced = _spliced(text, tokens, edits)
+        reworded = "".join(said for said, _ in spliced)
         meant = heard(piece for index, token in enumerate(tokens) for piece in edits.get(index, [_as_is(token)]))
-        return reworded if heard(map(_as_is, self._read(reworded))) == meant else text
+        reread = self._read(reworded)
+        return reworded if heard(map(_as_is, reread)) == meant or _are_heard(spliced, reread) else text
 
     def _read(self, text: str) -> list[Morpheme]:
         shields = [match.span() for match in re.finditer(_SHIELDED, text)]
@@ -72,21 +75,10 @@ class RuleTone:
     def _edits(self, sentence: Sentence, style: Style) -> Edits:
         """Return what to write anew in one sentence: nothing, where it ends in a way that the style does not know."""
         ends = sentence.finals(self._rules.endings)
-        if ends is None or (not style.honorific and sentence.wishes_for_you()):
+        if ends is None:
             return {}
 
-        def honoured(index: int) -> bool:
-            return style.honorific or sentence.honours_an_elder(index)
-
-        edits: dict[int, Sequence[Piece]] = {}
-        for index, token in enumerate(sentence.tokens):
-            unearned = token.tag == "EP" and token.form in ("시", "으시") and not honoured(index)
-            if unearned or is_yo(sentence.tokens, index):
-                edits[index] = []
-        courtesies = _swapped(sentence, style.honorifics, ends)
-        edits |= {index: written for index, written in courtesies.items() if not honoured(index)}
-        edits |= _swapped(sentence, style.swaps, ends)
-
+        edits = _words(sentence, style, ends)
         for end in ends:
             template = next((style.endings[name] for name in sentence.manners(end) if name in style.endings), None)
             if template is None:
@@ -94,7 +86,7 @@ class RuleTone:
             if template == "=":
                 edits = {index: written for index, written in edits.items() if not end.head < index < end.stop}
                 continue
-            honour = honoured(end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
+            honour = _is_honoured(sentence, style, end.head) and sentence.tokens[end.head].form not in POLITE_VERBS
             edits |= {index: [] for index in range(end.head + 1, end.stop)}
             edits[end.head + 1] = _ending(end, template, honour=honour)
             if edits[end.head + 1][-1].form in _MARKS:  # the ending brings its own mark
@@ -103,6 +95,24 @@ class RuleTone:
                 else:
                     edits[end.head + 1] = edits[end.head + 1][:-1]
         return edits
+
+
+def _words(sentence: Sentence, style: Style, ends: Sequence[Final]) -> dict[int, Sequence[Piece]]:
+    edits: dict[int, Sequence[Piece]] = {}
+    for index, token in enumerate(sentence.tokens):
+        unearned = token.tag == "EP" and token.form in ("시", "으시") and not _is_honoured(sentence, style, index)
+        if unearned or is_yo(sentence.tokens, index):
+            edits[index] = []
+    courtesies = _swapped(sentence, style.honorifics, ends)
+    edits |= {index: written for index, written in courtesies.items() if not sentence.owes_an_elder(index)}
+    edits |= _swapped(sentence, style.swaps, ends)
+    if style.you and (wisher := sentence.wisher()) is not None:
+        edits[wisher] = [*edits.get(wisher, [_as_is(sentence.tokens[wisher])]), *style.you]
+    return edits
+
+
+def _is_honoured(sentence: Sentence, style: Style, index: int) -> bool:
+    return style.honorific or sentence.honours_an_elder(index)
 
 
 def _ending(end: Final, template: str, *, honour: bool) -> list[Piece]:
@@ -117,7 +127,9 @@ def _ending(end: Final, template: str, *, honour: bool) -> list[Piece]:
         (prefinals.add if prefinal.tag == "EP" else prefinals.discard)(prefinal.form)
     if not honour:
         prefinals.discard("시")
-    return [*(Piece(form, "EP") for form in ("시", "었", "겠") if form in prefinals), *written]
+    said = [Piece(form, "EP") for form in ("시", "었", "겠") if form in prefinals]
+    place = written.index(_PREFINALS) if _PREFINALS in written else 0
+    return [*written[:place], *said, *(piece for piece in written[place:] if piece != _PREFINALS)]
 
 
 def _swapped(sentence: Sentence, swaps: Swaps, ends: Sequence[Final]) -> dict[int, Sequence[Piece]]:
@@ -145,27 +157,44 @@ def _fits(swap: Swap, sentence: Sentence, index: int, ends: Sequence[Final]) -> 
     )
 
 
-def _spliced(text: str, tokens: Sequence[Morpheme], edits: Edits) -> str:
-    """Write the edited words anew and leave every other character of the text as it is."""
-    out, rest = [], 0
+def _spliced(text: str, tokens: Sequence[Morpheme], edits: Edits) -> list[tuple[str, Sequence[Piece] | None]]:
+    """Write the edited words anew, each with what is meant by it, and leave every other character as it is."""
+    out: list[tuple[str, Sequence[Piece] | None]] = []
+    rest = 0
     for first, last in _regions(tokens, edits):
         start, end = tokens[first].start, max(token.end for token in tokens[first : last + 1])
         was, before = tokens[first : last + 1], text[:start][-1:]
         written = [piece for place in range(first, last + 1) for piece in edits.get(place, [_as_is(tokens[place])])]
-        if "".join(piece.form for piece in written) + "요" == "".join(token.form for token in was):
+        as_spoken = "".join(piece.form for piece in written) + "요" == "".join(token.form for token in was)
+        if as_spoken and not text.endswith("세요", start, end):  # 계세요 is read as 계시어요
             new = text[start : end - 1]
         else:
             new = spelled(written, before=before, was=text[start:end])
-        out += [text[rest:start], new]
+        out += [(text[rest:start], None), (new, written)]
         rest = end
-    return "".join([*out, text[rest:]])
+    return [*out, (text[rest:], None)]
+
+
+def _are_heard(spliced: Sequence[tuple[str, Sequence[Piece] | None]], reread: Sequence[Morpheme]) -> bool:
+    """Whether each word written anew is heard as meant, even where Kiwi now cuts the words around it another way."""
+    start = 0
+    for said, meant in spliced:
+        end = start + len(said)
+        within = [token for token in reread if start < token.end and token.start < end]
+        whole = all(start <= token.start and token.end <= end for token in within)
+        if meant is not None and not (whole and heard(map(_as_is, within)) == heard(meant)):
+            return False
+        start = end
+    return True
 
 
 def _regions(tokens: Sequence[Morpheme], edits: Edits) -> list[tuple[int, int]]:
     """Widen each edit to all that is spelled with it: a stem and its endings, a noun and its particles."""
 
     def leans_back(index: int) -> bool:
-        return tokens[index].tag[0] in "EJ" or tokens[index].start < tokens[index - 1].end
+        token = tokens[index]
+        elided = token.start == token.end and token.tag != "VCP"  # the 하 of 다잖아요, short for 다고 하잖아요
+        return token.tag[0] in "EJ" or token.start < tokens[index - 1].end or elided
 
     regions: list[tuple[int, int]] = []
     for index in sorted(edits):

@@ -8,7 +8,10 @@ from inference_server.korean import Morpheme
 from inference_server.tone_rules import Ending, Words
 
 _PREDICATES = ("VV", "VA", "VX", "VCP", "VCN", "XSV", "XSA")
+_DENIALS = ("안/MAG", "못/MAG", "않/VX", "못하/VX", "말/VX", "없/VA", "아니/VCN")
+_HUMBLE = ("께", "드리", "여쭈", "여쭙", "뵙")
 POLITE_VERBS = ("계시", "주무시", "드시", "잡수시")  # their 시 is part of the word
+_HONOURS = frozenset(("시", "으시", *POLITE_VERBS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,15 @@ class Sentence:
                 continue
             stop = index + 2 if is_yo(self.tokens, index + 1) else index + 1
             form = token.form + "요" * (stop - index - 1)
-            if attached(self.tokens, stop) and self.tokens[stop].tag[0] in "EJV":
-                continue  # not an end but a part: 괜찮아요라고, 왜 그랬는지는
+            if self._goes_on(stop):
+                continue
             head = index - 1
             while head > 0 and self.tokens[head].tag == "EP":
                 head -= 1
             if head > 0 and self.tokens[head].form == "않" and self.tokens[head].start < self.tokens[head - 1].end:
                 return None  # 힘들잖습니까 denies nothing
-            if form in endings and head >= 0 and tag(self.tokens[head]) in _PREDICATES:
+            must = self.tokens[head].form == "어야" and head < index - 1  # 쉬어야겠어요, short for 쉬어야 하겠어요
+            if form in endings and head >= 0 and (must or tag(self.tokens[head]) in _PREDICATES):
                 found.append(self._final(form, endings[form], head, index, stop))
             elif token.tag == "EF" or token.form.endswith("요"):
                 return None
@@ -52,49 +56,80 @@ class Sentence:
             same = (earlier.spoken, self.tokens[earlier.head].form) == (later.spoken, self.tokens[later.head].form)
             if same and later.question:  # 직접 들으신 거예요, 전해 들으신 거예요?
                 found[found.index(earlier)] = replace(earlier, question=True)
-        return found
+        return found or self._fragment()
+
+    def _goes_on(self, stop: int) -> bool:
+        """Whether what looks like an end is but a part: 괜찮아요라고, 왜 그랬는지는, 아닐까 싶어요."""
+        after = self.tokens[stop : stop + 1]
+        return any(token.form == "싶" or (attached(self.tokens, stop) and token.tag[0] in "EJV") for token in after)
+
+    def _fragment(self) -> list[Final]:
+        """Return the end of a sentence without a predicate: 저도요, 이렇게요."""
+        end = len(self.tokens)
+        while end and self.tokens[end - 1].tag[0] == "S":
+            end -= 1
+        if not is_yo(self.tokens, end - 1) or self.tokens[end - 2].tag == "IC":
+            return []
+        return [Final("fragment", "", "", end - 2, end, frozenset(), self._asks(end))]
 
     def _final(self, form: str, ending: Ending, head: int, index: int, stop: int) -> Final:
         prefinals = {"시" if token.form == "으시" else token.form for token in self.tokens[head + 1 : index]}
         asks_favour = ending.act == "tell" and form.endswith("요")
         honours = prefinals == {"시"} or (not prefinals and self.tokens[head].form in POLITE_VERBS)
-        ahead = self.tokens[stop : stop + 3]
         return Final(
             act="honor" if asks_favour and honours else ending.act,
             base=ending.base,
-            spoken=form.removesuffix("요"),
+            spoken=form.removesuffix("요").replace("죠", "지"),
             head=head,
             stop=stop,
             prefinals=frozenset(prefinals | {"시"} if ending.act == "honor" else prefinals),
-            question=any(token.tag == "SF" and "?" in token.form for token in ahead)
-            or "".join(token.form for token in ahead).endswith("아니면"),
+            question=self._asks(stop),
         )
+
+    def _asks(self, stop: int) -> bool:
+        ahead = self.tokens[stop : stop + 3]
+        asked = any(token.tag == "SF" and "?" in token.form for token in ahead)
+        return asked or "".join(token.form for token in ahead).endswith("아니면")
 
     def manners(self, end: Final) -> Iterator[str]:
         """Yield the names under which a style may know this end, the narrowest first."""
         act = self._act(end)
         head, is_now = self.tokens[end.head], not {"었", "겠"} & end.prefinals
-        about_you, willed = "시" in end.prefinals, self._can_be_willed(end)
+        about_you = "시" in end.prefinals or head.form in POLITE_VERBS
+        willed = self._can_be_willed(end)
+        requested = about_you and willed and "겠" in end.prefinals
         stem = self._stem(end.head)
         feels = about_you and stem in self.words["feelings"]
         trails_off = act == "echo" and any(token.tag == "SE" for token in self.tokens[end.stop : end.stop + 1])
-        is_past = "었" in end.prefinals
+        is_past, said = "었" in end.prefinals, self.clause(end.head)
+        moved = is_past and about_you and (feels or tag(head) in ("VA", "XSA"))
         kinds = {
-            "sigh": _has({"얼마나"}, self.tokens[: end.head]) and (not end.question or (is_past and feels)),
+            "sigh": _has({"얼마나"}, self.tokens[: end.head]) and (not end.question or moved),
             "suggestion": is_now and self._is_suggested(end.head),
+            "shared": end.question and (is_past or head.form == "그렇") and not self._is_denied(end.head),
+            "checked": end.question and head.form == "맞",
+            "acknowledged": head.form in ("그렇", "그러") or (not about_you and _has({"그런", "그렇게"}, said)),
+            "insisted": _has({"저", "제", "저희", "당신"}, self.tokens[: end.head]),
+            "bidden": end.base.startswith(("자", "으라")) or (end.base[:1] == "라" and tag(head) not in ("VCP", "VCN")),
+            "retold": self._is_retold(end.head),
+            "allowed": self._is_allowed(end),
             "favour": head.form.endswith("주"),
             "sorry": stem in self.words["sorry"],
             "heartfelt": bool({stem, self.tokens[end.head - 1].form + head.form} & self.words["heartfelt"]),
             "seems": head.form == "보" and self._follows_guess(end.head),
             "conditional": any(token.tag == "EC" and token.form.endswith("면") for token in self.tokens[: end.head]),
             "feeling": feels,
+            "inferred": about_you and self._is_inferred(end),
+            "felt": about_you and not end.question and (feels or self._is_felt(end)),
             "supposed": about_you and "겠" in end.prefinals and not willed,
             "question": end.question or trails_off,
             "yours": about_you,
             "giving": head.form == "드리" and not end.prefinals and self.tokens[end.head - 1].tag != "NNG",
             "guess": self._is_guess(end, act),
             "quiet": end.act == "ask" and not end.question and not end.spoken.endswith("까"),
-            "request": about_you and willed and "겠" in end.prefinals,
+            "choice": requested and tag(head) == "VV" and _has(self.words["open_words"], said),
+            "request": requested,
+            "chance": "겠" in end.prefinals and head.form not in ("모르", "알"),
             "copula": is_now and tag(head) in ("VCP", "VCN"),
             "linked": self._is_linked(end),
             "action": is_now and self._is_verb(end.head),
@@ -236,6 +271,8 @@ class Sentence:
         ties = self.tokens[:head]
         while ties and ties[-1].tag == "JX":  # 남지는 않아요, 무겁기도 해요
             ties = ties[:-1]
+        if [tie.form for tie in ties[-1:]] in (["만"], ["법"], ["듯"]):
+            return False  # 답답할 만도 해요, 그럴 법도 해요
         if token.form in ("않", "못하") or (token.form == "하" and [tie.tag for tie in ties[-1:]] == ["ETN"]):
             return len(ties) > 1 and self._is_verb(len(ties) - 2)
         return not self._follows_guess(head)
@@ -263,6 +300,34 @@ class Sentence:
             for one, after in pairwise(self.tokens[: end.head])
         )
         return asked or any(token.tag == "SP" for token in self.tokens[end.stop : end.stop + 1])
+
+    def _is_allowed(self, end: Final) -> bool:
+        """Whether a sentence closes with what is all right: 울어도 돼요. 천천히 하시면 돼요."""
+        condition, said = self.tokens[end.head - 1].form, self.tokens[end.head].form
+        allowed = condition == "어도" or said == "괜찮" or (condition.endswith("면") and said == "되")
+        return allowed and any(token.tag == "SF" for token in self.tokens[end.stop : end.stop + 1])
+
+    def _is_inferred(self, end: Final) -> bool:
+        """Whether it is gathered from what the listener told, not witnessed: 마음에 담아 두고 계셨군요."""
+        head, cheered = self.tokens[end.head], any("!" in token.form for token in self.tokens[end.stop : end.stop + 1])
+        return not cheered and "겠" not in end.prefinals and head.form != "주" and tag(head) not in ("VCP", "VCN")
+
+    def _is_felt(self, end: Final) -> bool:
+        """Whether only the listener can know it: 마음을 놓기 어려우시죠, 기운이 쭉 빠지시죠."""
+        head = self.tokens[end.head]
+        happens = not {"었", "겠"} & end.prefinals and not self._can_be_willed(end)
+        happens = happens and head.form not in ("알", "모르", "맞", "계시") and tag(head) not in ("VCP", "VCN")
+        return "겠" not in end.prefinals and (happens or tag(head) in ("VA", "XSA"))
+
+    def _is_denied(self, head: int) -> bool:
+        said = [*self.clause(head), self.tokens[head]]
+        return any(f"{token.form}/{tag(token)}" in _DENIALS for token in said)
+
+    def _is_retold(self, head: int) -> bool:
+        """Whether the sentence gives back what the listener said: 안 나오셨다는 거네요, 듣고 싶으셨던 거네요."""
+        told, noun = self.tokens[max(0, head - 4) : max(0, head - 1)], self.tokens[head - 1]
+        quoted = any(token.form.endswith(("다는", "라는", "자는")) for token in told[-1:])
+        return noun.form in ("거", "것", "말", "말씀", "뜻") and (quoted or _has(_HONOURS, told))
 
     def _has_topic(self, head: int) -> bool:
         return any(
@@ -295,22 +360,72 @@ class Sentence:
         linked = index + 1 < len(self.tokens) and tag(self.tokens[index + 1]) == "VX"
         return not linked and token.form not in ("게", "지")
 
-    def wishes_for_you(self) -> bool:
-        """Whether only 시 says whose deed is wished: without it 저는 푹 쉬셨으면 해요 would wish for my own rest."""
+    def wisher(self) -> int | None:
+        """Return the particle of 저 where only 시 says whose deed is wished: 저는 푹 쉬셨으면 해요."""
         wished = any(
-            honour.form in ("시", "으시") and end.form.endswith("면")
-            for honour, end in (*pairwise(self.tokens), *zip(self.tokens, self.tokens[2:], strict=False))
+            end.form in ("면", "으면") and wish.form in ("좋", "하", "싶") and self._is_your_deed(place)
+            for place, (end, wish) in enumerate(pairwise(self.tokens))
         )
-        return wished and _is_mine(self.tokens)
+        mine = [
+            place
+            for place, (me, particle) in enumerate(pairwise(self.tokens), start=1)
+            if me.form in ("저", "저희") and particle.form in ("는", "도", "ᆫ")
+        ]
+        return mine[0] if wished and mine else None
+
+    def _is_your_deed(self, end: int) -> bool:
+        deed = [place for place in range(max(0, end - 2), end) if self.tokens[place].form in _HONOURS]
+        others = _is_spoken_of(self.tokens[:end], self.words["others"])
+        return bool(deed) and not others and not self.honours_an_elder(deed[0])
+
+    def owes_an_elder(self, index: int) -> bool:
+        """Whether the courteous word at `index` is owed to someone spoken of, not to the listener."""
+        token, after = self.tokens[index], self.tokens[index + 1 : index + 2]
+        if token.form in _HUMBLE or (after and after[0].form == "드리"):
+            return self._humbles_before_an_elder(index)
+        if token.tag == "NNG" and not (after and after[0].tag == "XSV"):
+            return self._is_owned_by_an_elder(index)
+        return self.honours_an_elder(index)
 
     def honours_an_elder(self, index: int) -> bool:
         """Whether the 시 at `index` is for someone spoken of, not for the listener."""
         if {self._stem(index), self._stem(max(0, index - 1))} & self.words["felt_toward"]:
             return False
         said = self.clause(index, through=("다면", "라고"))
+        if any(honour.form == "시" and quote.form == "라고" for honour, quote in pairwise(said)):
+            said = self.clause(index)  # 아버님 연세가 여든이시라고 하셨어요: the second 시 is for the listener
         if self.tokens[max(0, index - 1)].form == "돌아가" and not any(token.tag == "JKB" for token in said):
             return True  # 돌아가시다 without a place is to die, and keeps its 시
-        return _has({"께서"}, said) or _is_spoken_of(said, self.words["elders"])
+        if _has({"께서"}, said) or _is_spoken_of(said, self.words["elders"]) or self._is_promised(index):
+            return True
+        bidden = any(token.form == "라고" for token in self.tokens[index + 1 : index + 2])
+        return bidden and self._humbles_before_an_elder(index)  # 아버님께 병원에 가 보시라고 말씀드렸어요
+
+    def _is_promised(self, index: int) -> bool:
+        """Whether 께서 still waits for its 시: 어머니께서 힘든 이야기를 꺼내셨군요."""
+        for token in reversed(self.tokens[:index]):
+            if token.form in _HONOURS:
+                return False
+            if token.form == "께서":
+                return True
+        return False
+
+    def _humbles_before_an_elder(self, index: int) -> bool:
+        """Whether it is an elder to whom one speaks or gives: 어머니께 말씀드렸어요, 장인어른을 뵙고."""
+        if self.tokens[index].form == "께":
+            return any(token.form in self.words["elders"] for token in self.tokens[max(0, index - 2) : index])
+        said = self.tokens[:index]
+        return any(
+            particle in ("께", "에게", "한테", "을", "를") and not _is_mine(said[place:])
+            for place, particle in _marked(said, self.words["elders"])
+        )
+
+    def _is_owned_by_an_elder(self, index: int) -> bool:
+        """Whether the noun is an elder's: 어머님 말씀, 할머니께서 들려주시던 말씀, but not 어머니께 하신 말씀."""
+        said = self.clause(index, through=("던", "ᆫ", "은", "는"))
+        return _has({"께서"}, said) or any(
+            particle in ("", "의", "이", "가", "은", "는", "도") for _, particle in _marked(said, self.words["elders"])
+        )
 
 
 def tag(token: Morpheme) -> str:
@@ -327,7 +442,7 @@ def is_yo(tokens: Sequence[Morpheme], index: int) -> bool:
     """Whether the morpheme at `index` is the 요 that only makes polite, as in 저는요."""
     return (
         attached(tokens, index)
-        and tokens[index].form == "요"
+        and (tokens[index].form == "요" or (tokens[index].form, tokens[index].tag) == ("이요", "JX"))
         and tokens[index].tag in ("JX", "EC", "EF", "MM", "IC")
         and tokens[index - 1].tag != "VCP"
     )
@@ -337,11 +452,20 @@ def _is_mine(said: Sequence[Morpheme]) -> bool:
     return any(a.form in ("저", "저희", "제") and b.form in ("가", "는", "도", "ᆫ") for a, b in pairwise(said))
 
 
+def _marked(said: Sequence[Morpheme], people: Set[str]) -> Iterator[tuple[int, str]]:
+    """Yield where one of these people is named, and the particle after: 선생님께."""
+    for place, token in enumerate(said):
+        if token.form in people:
+            after = [near for near in said[place + 1 : place + 3] if near.tag != "XSN"]
+            yield place, after[0].form if after else ""
+
+
 def _is_spoken_of(said: Sequence[Morpheme], people: Set[str]) -> bool:
     return any(
-        token.form in people
-        and any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
+        any(near.tag in ("JKS", "JX") and near.form in "이가은는도" for near in said[place + 1 : place + 3])
+        or [near.tag for near in said[place + 1 : place + 4] if near.tag != "XSN"][:2] == ["MM", "NNB"]  # 부모님 두 분
         for place, token in enumerate(said)
+        if token.form in people
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from inference_server.korean import Morpheme, kiwi
 from inference_server.tone_rules import Piece, Words
 
+_QUOTES = ("다고", "라고", "자고", "냐고")
+_RIEUL = 8  # the coda ㄹ
 _CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG", "XSN")
 _LIGHT = (
     "하",
@@ -13,6 +15,7 @@ _LIGHT = (
     "그러",
     "그렇",
     "그렇게",
+    "이렇",
     "이렇게",
     "어떻",
     "데",
@@ -20,35 +23,46 @@ _LIGHT = (
 # What Kiwi cuts now one way, now another: 들었다 is 듣다 and 들다, 반가움 a noun of its own.
 _WHOLE = (
     {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}
-    | {"그때": "때", "저마다": "저", "얼마나": "얼마"}
+    | {"그때": "때", "저마다": "저", "얼마나": "얼마", "지난주": "지나주", "지난달": "지나달"}
     | {"반가움": "반갑", "어려움": "어렵", "즐거움": "즐겁", "외로움": "외롭", "두려움": "두렵", "그리움": "그립"}
     | {"괴로움": "괴롭", "아쉬움": "아쉽", "슬픔": "슬프", "기쁨": "기쁘", "아픔": "아프", "느낌": "느끼"}
 )
+_POSSESSIVES = {"내": "나", "제": "저", "네": "너"}
 
 
 def corrected(tokens: Iterable[Morpheme], words: Words) -> list[Morpheme]:
     """Read again what Kiwi takes for something else."""
     read: list[Morpheme] = []
     for token in tokens:
-        read.append(_honorific(read, _contracted(read, token), words))
+        read.append(_honorific(read, _contracted(read, _quoted(read, token)), words))
     return read
 
 
-def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
+def _quoted(read: list[Morpheme], token: Morpheme) -> Morpheme:
     match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
         case [(said, "EC"), ("하", _), ("ᆸ니다" | "어요" as end, "EF")] if (
-            said.endswith(("다고", "라고", "자고", "냐고")) and token.start <= read[-2].start
+            said.endswith(_QUOTES) and token.start <= read[-2].start
         ):  # 라고 합니다 and 라고 해요 run together: 랍니다, 래요
             fused = chr(ord(said[-2]) + (17 if end == "ᆸ니다" else 28)) + end[1:]
             token = read[-2]._replace(form=said[:-2] + fused, tag="EF", end=token.end)
             del read[-2:]
         case [(said, "EC"), ("하", _), (after, "EC" | "ETM")] if (
-            said.endswith(("다고", "라고", "자고", "냐고"))
-            and read[-1].start == read[-1].end
-            and "가" <= after[0] <= "힣"
+            said.endswith(_QUOTES) and read[-1].start == read[-1].end and "가" <= after[0] <= "힣"
         ):  # 계신다니
             token = read[-2]._replace(form=said[:-1] + after, tag=token.tag, end=token.end)
             del read[-2:]
+        case [("다" | "라" as said, "EC"), ("이" | "하", _), ("잖아요", _)] if read[-1].start == read[-1].end:
+            read[-2:] = [read[-2]._replace(form=said + "고"), read[-1]._replace(form="하", tag="VV")]  # 쓰다잖아요
+        case [*_, (said, "EC" | "EF"), ("잖아요", _)] if said.endswith(("다", "라")):
+            read[-1] = read[-1]._replace(form=said + "고", tag="EC")
+            read.append(Morpheme("하", "VV", token.start, token.start))  # 뚫는다잖아요
+        case [*_, ("는", "ETM"), (said, "EC" | "EF")] if said.startswith("다") and read[-1].end == token.start:
+            token = read.pop()._replace(form="는" + said, tag=token.tag, end=token.end)  # 걷는다면서요
+    return token
+
+
+def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
+    match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
         case [("지", "EC"), ("않", "VX"), ("어요", _)] if read[-1].start < read[-2].end:
             token = read[-2]._replace(form="잖아요", tag="EF", end=token.end)
             del read[-2:]
@@ -61,6 +75,9 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
             each.tag == "JKO" for each in read
         ):
             read[-1] = read[-1]._replace(form={"푸": "풀", "도": "돌", "사": "살"}[stem])
+        case [(_, "MAG"), ("이", "VCP"), ("요", "EC" | "EF")] if read[-1].start == read[-1].end:
+            del read[-1]
+            token = token._replace(tag="JX")  # 천천히요
         case [("챙기", "VV"), ("어", "EC"), ("들", "VX")]:
             token = token._replace(form="먹", tag="VV")  # 챙겨 드셨는지
         case [*_, ("더", "MAG"), ("ᆯ", "JKO")]:
@@ -84,6 +101,9 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
         case [*_, ("계세" | "주무세" as stem, _), ("어요" | "요", _)]:
             read[-1] = read[-1]._replace(form=stem[:-1] + "시", tag="VV")
             return token._replace(form="어요", tag="EF")
+        case [*_, (humble, "VV")] if humble.endswith("드리") and humble[:-2] in words["speech"]:
+            read.append(Morpheme(humble[:-2], "NNG", token.start, token.end - 2))
+            return Morpheme("드리", "VV", token.end - 2, token.end)  # 부탁드리, a verb of its own to Kiwi
         case [*_, ("힘" | "정" | "잠" | "병" | "철" | "길" | "건" as noun, _), ("드시", "VV")] if (
             read[-1].end == token.start
         ):
@@ -124,6 +144,10 @@ def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
         # 계신지 and 계신다니 without their honour are 있는지 and 있다니: 있 takes 는 or nothing where 시 took ᆫ.
         if joined[place - 1].form in ("있", "없") and (end := joined[place].form).startswith("ᆫ"):
             joined[place] = joined[place]._replace(form=end[1:] if end.startswith("ᆫ다") else "는" + end[1:])
+        if joined[place].form.startswith("ᆫ다") and _coda(joined[place - 1].form) not in (0, _RIEUL):
+            joined[place] = joined[place]._replace(form="는" + joined[place].form[1:])  # 드신다면서, 먹는다면서
+        if joined[place - 1].form.endswith(_QUOTES) and joined[place].form == "하":
+            joined[place] = joined[place]._replace(space=True)  # 한 달이라잖아, 한 달이라고 하지 않아
         if joined[place - 1].form in ("그러", "이러", "저러") and joined[place].form.startswith(("어", "었")):
             joined[place - 1] = Piece(
                 joined[place - 1].form[0] + "렇", "VA-I", joined[place - 1].space
@@ -146,10 +170,14 @@ def _word(written: Sequence[Piece]) -> str:
     if stem[-1].tag == "VCP":
         return _join(stem[:-1]) + "이오"
     bare = _join([*stem, Piece("지", "EF")]).removesuffix("지")
-    coda = (ord(bare[-1]) - ord("가")) % 28
-    if coda == 8:  # ㄹ falls: 만드오
+    coda = _coda(bare)
+    if coda == _RIEUL:  # ㄹ falls: 만드오
         return bare[:-1] + chr(ord(bare[-1]) - coda) + "오"
     return bare + ("소" if coda else "오")
+
+
+def _coda(word: str) -> int:
+    return (ord(word[-1]) - ord("가")) % 28
 
 
 def _join(written: Sequence[Piece]) -> str:
@@ -166,18 +194,20 @@ def heard(written: Iterable[Piece]) -> str:
     verb = linked = None
     for piece in written:
         kind = piece.tag.partition("-")[0]
-        if kind == "VX" and verb and linked:
+        if kind in ("VX", "VV") and verb and linked:
             content[-1] = _join([verb, linked])
         linked = piece if verb and (piece.form, kind) == ("어", "EC") else None
         if not linked:
             verb = piece if kind in ("VV", "VA", "VX") and not piece.form.endswith(_LIGHT) else None
         if kind[:1] == "V" and piece.form not in _LIGHT and kind != "VCP":
             content.append(_WHOLE.get(piece.form, piece.form.removesuffix("하")))
-        elif kind in ("NNG", "NNP") and piece.form.endswith(("임", "일세")):
-            content.append(re.sub("(임|일세)$", "", piece.form))  # to Kiwi, a name runs on: 멘토스임
+        elif kind in ("NNG", "NNP") and piece.form.endswith(("임", "일세", "습니다")):
+            content.append(re.sub("(임|일세|습니다)$", "", piece.form))  # to Kiwi, a name runs on: 멘토스임, 반갑습니다
         elif piece.form in ("었", "겠") or (kind in _CONTENT and piece.form not in _LIGHT):
             content.append(_WHOLE.get(piece.form, piece.form))
-        elif piece.form.startswith("잖"):
+        elif kind == "MM" and piece.form in _POSSESSIVES:
+            content.append(_POSSESSIVES[piece.form])
+        elif "잖" in piece.form:
             content.append("않")
         elif kind == "IC" and piece.form.startswith(("아니", "좋아")):
             content.append(piece.form.rstrip("야오요아"))

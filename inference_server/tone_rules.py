@@ -60,9 +60,13 @@ def _by_first(written: Mapping[str, str]) -> Swaps:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one manner of speech says each act. `honorific` keeps the -시- that honours the listener."""
+    """How one manner of speech says each act. `honorific` keeps the -시- that honours the listener.
+
+    Where it does not, `you` is the listener as a subject, for a sentence in which only the -시- told who it is.
+    """
 
     honorific: bool
+    you: tuple[Piece, ...]
     phrases: Mapping[str, str]
     swaps: Swaps
     honorifics: Swaps
@@ -73,6 +77,7 @@ class Style:
         style = _inherited(path)
         return cls(
             honorific=style.get("honorific", True),
+            you=tuple(pieces(style.get("you", ""))),
             phrases=_spoken(style, "phrases"),
             swaps=_by_first(_spoken(style, "swaps")),
             honorifics=_by_first(_spoken(style, "honorifics")),

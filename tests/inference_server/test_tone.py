@@ -54,7 +54,7 @@ def test_what_was_restyled_is_not_restyled_again(sentence: str, style: str) -> N
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("sentence", [s for s in SENTENCES if "잖아" not in s and "아니요" not in s], ids=count(1))
+@pytest.mark.parametrize("sentence", [s for s in SENTENCES if not re.search("잖아|아니요|죠\\?", s)], ids=count(1))
 def test_no_negation_is_lost_or_added(sentence: str, style: str) -> None:
     assert negations(TONE.restyle(sentence, style)) == negations(sentence)
 
@@ -122,7 +122,11 @@ def test_an_honest_question_is_not_made_to_expect_a_no(sentence: str, style: str
 @pytest.mark.parametrize(
     ("sentence", "style", "restyled"),
     [
-        ("습관은 하루아침에 안 없어지잖아요, 그렇죠?", "munche", "습관은 하루아침에 안 없어지지 않습니까, 그렇지요?"),
+        (
+            "습관은 하루아침에 안 없어지잖아요, 그렇죠?",
+            "munche",
+            "습관은 하루아침에 안 없어지지 않습니까, 그렇지 않습니까?",
+        ),
         ("함부로 말하지는 않을게요.", "seonbi", "함부로 말하지는 않겠소."),
         ("그런 건 아닐까요?", "munche", "그런 것은 아닙니까?"),
         ("말하지 말라고 해요.", "munche", "말하지 말라고 합니다."),
@@ -157,10 +161,15 @@ def test_a_request_a_statement_and_a_guess_are_told_apart(sentence: str, style: 
     assert TONE.restyle(sentence, style) == restyled
 
 
-def test_a_wish_for_the_listener_does_not_become_a_wish_for_myself() -> None:
-    sentence = "저는 오늘만큼은 실컷 우셨으면 좋겠어요."
-
-    assert TONE.restyle(sentence, "banmal") == sentence
+@pytest.mark.parametrize(
+    ("style", "restyled"),
+    [
+        ("banmal", "나는 네가 오늘만큼은 실컷 울었으면 좋겠어."),
+        ("halbae", "나는 자네가 오늘만큼은 실컷 울었으면 좋겠네."),
+    ],
+)
+def test_a_wish_for_the_listener_does_not_become_a_wish_for_myself(style: str, restyled: str) -> None:
+    assert TONE.restyle("저는 오늘만큼은 실컷 우셨으면 좋겠어요.", style) == restyled
 
 
 def test_an_unknown_style_is_answered_with_those_there_are() -> None:

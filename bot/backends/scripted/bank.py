@@ -128,6 +128,7 @@ class Bank:
         self._grave = next(occasion for occasion in self.occasions if occasion.name == "grave")
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
+        self._weeps = re.compile(questions["weeps"])
         self._sounds_glad = re.compile(questions["sounds_glad"])
         self._of_others = re.compile(questions["of_others"])
 
@@ -149,7 +150,7 @@ class Bank:
         low, glad = _last(self._sounds_low, text), _last(self._sounds_glad, text)
         if low == glad == -1 and any(topic.mood == "glad" for topic in self.topics.met(text)[:1]):
             glad = 0  # told by what happened
-        if low > glad:
+        if low > glad or low == glad != -1 or (glad == -1 and self._weeps.search(text)):
             return Mood.LOW
         return Mood.GLAD if glad > low and not self._of_others.search(text) else Mood.UNKNOWN
 

@@ -40,7 +40,10 @@ _PARTICLES_LEFT_OUT = {
 _SUFFIXES = {"XSA", "XSV"}
 _MAYBE = {"ᆯ까", "을까"}
 _GUESSES = {*_MAYBE, "나", "ᆫ가", "은가", "는가"}
-_HEARSAY = {"대", "ᆫ대", "는대", "래", "으래"}
+_QUOTING = {"다고", "ᆫ다고", "는다고", "라고", "으라고", "냐고", "자고"}
+_ORDERED = {"래", "으래"}
+_HEARSAY = {*_ORDERED, "대", "ᆫ대", "는대"}
+_HONOURING, _NOMINAL = {"세", "으세", "셔"}, {"음", "ᆷ"}
 _SEEN = {"데", "더라", "더라고", "더라구", "더군", "던데"}
 _STRANGE = {"NNP", "SL", "SH", "SW", "UN", "UNK", "NF", "W_URL", "W_EMAIL", "W_HASHTAG", "W_MENTION", "W_SERIAL"}
 
@@ -122,8 +125,8 @@ class Reflector:
 
     def _state(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """The speaker's feeling, wish or inability: "내일 발표가 있는데 너무 떨려" becomes "… 너무 떨리시는군요."."""
-        body, endings, is_hearsay = self._without_ending(sentence)
-        if endings not in ([], ["었"]) or is_hearsay:
+        body, endings, hearsay = self._without_ending(sentence)
+        if endings not in ([], ["었"]) or hearsay:
             raise _Unsafe
         before, predicate = _cut_predicate(body)
         if any(m.tag == "NP" and m.form not in _FIRST_PERSON | _ACTS for m in before):
@@ -157,12 +160,16 @@ class Reflector:
 
     def _told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
         """What happened or goes on: "친구가 약속을 또 어겼어" becomes "친구가 약속을 또 어겼다는 말씀이시군요."."""
-        body, endings, is_hearsay = self._without_ending(sentence)
+        body, endings, hearsay = self._without_ending(sentence)
         before, predicate = _cut_predicate(body)
         stem = "".join(m.form for m in predicate)
-        is_quoting = _ends_with(before, "다고", "라고", "냐고", "자고")
+        is_quoting = _ends_with(before, *_QUOTING)
         is_empty = stem in self._lexicon["empty"] and not any(m.tag == "JKO" for m in before)
-        if not is_quoting and (is_empty or any(m.form in self._lexicon["asking"] for m in before)):
+        if not is_quoting and (
+            is_empty
+            or (stem == "있" and _ends_with(before, "거"))
+            or any(m.form in self._lexicon["asking"] for m in before)
+        ):
             raise _Unsafe
         if stem in self._lexicon["towards"] and any(
             one.form in _FIRST_PERSON and other.tag == "JKO" for one, other in pairwise(before)
@@ -174,19 +181,19 @@ class Reflector:
                 (f"{words}싶으시군요.",), stem, Kind.WISHES if _ends_with(before, *_MAYBE) else Kind.FEELS
             )
         if predicate[0].tag == "VCP":
-            if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP":
+            if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP" or before[-1].form == "말":
                 raise _Unsafe
             before, predicate = before[:-1], [before[-1], *predicate]
         spoken = [(m.form, m.tag) for m in predicate] + [(form, "EP") for form in endings]
         words = self._clause(text, sentence, predicate[0].start)
         told = f"{words}{self._join([*spoken, _plain(before, predicate, endings)])}"
-        if is_hearsay and predicate[-1].tag != "VCP":
-            is_order = not endings and "래" in sentence[-1].form + sentence[-2].form and predicate[-1].tag[:2] == "VV"
+        if hearsay and predicate[-1].tag != "VCP":
+            is_order = hearsay in _ORDERED and predicate[-1].tag.startswith(("VV", "VX", "XSV"))
             told = f"{words}{self._join([*spoken, ('으라고', 'EC')])} 했다" if is_order else f"{told}고 했다"
-        if len(told.replace(" ", "")) < _LEAST_LETTERS:
+        if len(told.replace(" ", "")) < _LEAST_LETTERS or (predicate[0].tag == "VX" and not words):
             raise _Unsafe
         says = tuple(frame.format(told=told) for frame in frames if not (told.endswith("거라") and "거군요" in frame))
-        return Reflection(says, stem, Kind.WAS_SAID if is_hearsay else self._kind(before, predicate, endings))
+        return Reflection(says, stem, Kind.WAS_SAID if hearsay else self._kind(before, predicate, endings))
 
     def _named(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """A noun in answer to a question: "밥 먹을 때요" becomes "밥 먹을 때군요."."""
@@ -195,24 +202,23 @@ class Reflector:
             body.pop()
         if body and body[-1].tag == "JKS":
             body.pop()
-        if not body or body[-1].tag not in {"NNG", "NNB", "XSN"}:
+        noun = body[-1] if body else sentence[-1]
+        if noun.tag not in {"NNG", "XSN"} and (noun.form, noun.tag) not in {
+            ("거", "NNB"),
+            ("것", "NNB"),
+            ("때", "NNB"),
+        }:
             raise _Unsafe
-        noun = body[-1]
         words = self._words(text, sentence, noun.start)
         said = self._lexicon["nouns_as"].get(noun.form, noun.form)
         named = f"{words}{self._join([(said, 'NNG'), ('이', 'VCP'), ('군요', 'EF')])}."
         return Reflection((named, f"아, {named}"), noun.form, Kind.NAMED)
 
-    def _without_ending(self, sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], list[str], bool]:
-        """Take a declarative ending off, and 시, 었 and 겠 before it; say whether it was hearsay (-대, -래)."""
-        body = list(sentence)
-        if (body[-1].form, body[-1].tag) == ("요", "JX"):
-            body.pop()
-        if not body or body[-1].tag not in {"EF", "EC", "ETN"}:
-            raise _Unsafe
-        ending = body.pop().form.removesuffix("요")
+    def _without_ending(self, sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], list[str], str]:
+        """Take a declarative ending off, and 시, 었 and 겠 before it; return what is left, these, and -대 or -래."""
+        body, ending = _cut_ending(sentence)
         endings: list[str] = []
-        if ending in {"세", "으세", "셔"}:  # an order, unless somebody else is honoured
+        if ending in _HONOURING:  # an order, unless somebody else is honoured
             if not any(m.tag == "JKS" and m.form in {"이", "가", "께서"} for m in body):
                 raise _Unsafe
             endings = ["시"]
@@ -221,11 +227,13 @@ class Reflector:
         while body and body[-1].tag == "EP":
             endings.insert(0, {"았": "었", "였": "었", "으시": "시"}.get(body[-1].form, body[-1].form))
             body.pop()
-        if ending in _SEEN and not {"었", "겠"}.intersection(endings):
-            endings.append("었")
         if not body or not {"시", "었", "겠"}.issuperset(endings):
             raise _Unsafe
-        return body, endings, ending in _HEARSAY
+        if ending in _NOMINAL and not endings and body[-1].tag.startswith(("VV", "XSV")) and not _is_denied(body):
+            raise _Unsafe  # "받음" is past or present
+        if ending in _SEEN and not {"었", "겠"}.intersection(endings):
+            endings.append("었")
+        return body, endings, ending if ending in _HEARSAY else ""
 
     def _kind(self, before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: Sequence[str]) -> Kind:
         stem = predicate[0].form
@@ -349,6 +357,10 @@ class Reflector:
         return word
 
 
+def _is_denied(body: Sequence[Morpheme]) -> bool:
+    return any(m.tag == "MAG" and m.form in {"안", "못"} for m in body[-3:])
+
+
 def _hangs_on_speaker(pronoun: Morpheme, following: Morpheme) -> bool:
     """Whether a sentence is about the speaker alone, or all but the speaker: 나만, 나 빼고."""
     return pronoun.tag == "NP" and pronoun.form in _FIRST_PERSON and following.form in {"만", "빼", "까지", "보다"}
@@ -367,6 +379,20 @@ def _plain(before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: S
     is_still = last.form in {"있", "없", "싶", "같"}
     is_verb = tag.startswith(("VV", "XSV", "VX")) and not is_still
     return ("는다" if is_verb or (endings and tag.startswith("VV")) else "다"), "EF"
+
+
+def _cut_ending(sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], str]:
+    """Cut the final ending off, without its 요; "-다고 해" that is drawn together to "-대" is one."""
+    body = list(sentence)
+    if (body[-1].form, body[-1].tag) == ("요", "JX"):
+        body.pop()
+    if not body or body[-1].tag not in {"EF", "EC", "ETN"}:
+        raise _Unsafe
+    ending = body.pop().form.removesuffix("요")
+    if len(body) > 1 and body[-1].form == "하" and body[-1].start == body[-1].end and body[-2].form in _QUOTING:
+        ending = "래" if "라" in body[-2].form else "대"
+        del body[-2:]
+    return body, ending
 
 
 def _cut_predicate(body: Sequence[Morpheme]) -> tuple[Sequence[Morpheme], Sequence[Morpheme]]:

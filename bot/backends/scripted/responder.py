@@ -294,7 +294,7 @@ class ScriptedCounsellor:
         if heard.mood is Mood.GLAD or (heard.mood is Mood.PLAIN and not of_kind):
             is_expectant = heard.situation.emotion.label is EmotionLabel.EXPECTANT
             chosen = [*of_topic, pools["expectant" if is_expectant else heard.mood], *general]
-        elif not of_kind or heard.is_new or self._belongs_to_subject(heard):
+        elif heard.is_new or self._belongs_to_subject(heard):
             chosen = [*of_topic, *of_kind, *general]
         else:
             chosen = [*of_kind, *general, *of_topic]
@@ -302,11 +302,13 @@ class ScriptedCounsellor:
 
     def _belongs_to_subject(self, heard: _Heard) -> bool:
         """Whether what was told is best asked about as a part of the subject, and not by itself."""
-        if heard.subject is None or heard.subject.lasts:
-            return heard.subject is not None
+        if heard.subject is None:
+            return False
         is_answer = len(re.sub(r"\W", "", heard.text)) <= _SHORT
-        is_far_on = heard.told is not None and (heard.stage is not Stage.EXPLORE or len(heard.situation.recent) % 2)
-        return is_answer or bool(is_far_on)
+        is_their_turn = len(heard.situation.recent) % 2 == 1
+        if heard.told is None and not heard.subject.lasts:
+            return is_answer
+        return is_answer or is_their_turn or (heard.told is not None and heard.stage is not Stage.EXPLORE)
 
     def _not_told(self, situation: Situation) -> Callable[[Iterable[str]], list[str]]:
         """Return what leaves out the questions whose answer has just been told, and those that ask the same again."""

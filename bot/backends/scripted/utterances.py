@@ -140,8 +140,10 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
         return before.tag[0] in "VEX" and before.tag != "VCN" and not serves  # "아님" is "or"
     if form == _PAST:
         return tag == "EF" or (before.tag == "EP" and not serves)
+    if (following.form, following.tag) == ("하", "VV"):
+        return False  # "고맙습니다 하고"
     if tag == "EC" and form in _BARE:
-        return following.tag[0] != "V"
+        return following.tag[0] != "V" or before.start == before.end  # "-다고 해", drawn together to "-대"
     if form in {"듯", "중"}:
         return before.tag == "ETM" and following.tag[0] not in "VJX"
     if (before.form, form) == ("것", "이"):  # "할게", taken for "할 것이"
