@@ -25,6 +25,15 @@ class Mood(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Where(StrEnum):
+    """Which part of a text an occasion is heard in."""
+
+    WHOLE = "whole"
+    LAST = "last"
+    END = "end"
+    ANY = "any"
+
+
 class Asks(StrEnum):
     """Whether an open question follows the sentences of an occasion."""
 
@@ -50,6 +59,7 @@ LOW = {
 _POOLS = {
     *Stage,
     *Kind,
+    *(f"{kind}, hard" for kind in Kind),
     Mood.GLAD,
     Mood.PLAIN,
     *(
@@ -57,7 +67,7 @@ _POOLS = {
         "afresh",
         "back",
         "again",
-        "weighs on",
+        "which",
         "concern",
         "deciding",
         "planning",
@@ -75,8 +85,7 @@ class Occasion:
     """Something that is answered in a way of its own, such as a greeting or a request that cannot be met.
 
     One that `yields` is passed over where a subject is met or under way: what is said belongs to that. One that
-    `interrupts` is answered even in the middle of an exercise. One that `echoes` gives the words back as well. One
-    that `closes` is heard only in the last sentence.
+    `interrupts` is answered even in the middle of an exercise. One that `echoes` gives the words back as well.
     """
 
     name: str
@@ -89,17 +98,29 @@ class Occasion:
     yields: bool
     interrupts: bool
     echoes: bool
-    closes: bool
+    where: Where
+    to: re.Pattern[str]
     says: tuple[str, ...]
     then: tuple[str, ...]
     asks: Asks
     pool: str | None
 
-    def fits(self, text: str, *, mood: Mood, was_asked: bool) -> bool:
+    def fits(self, sentences: Sequence[str], *, mood: Mood, asked: str) -> bool:
+        """Whether it is told in a text, given as its sentences, after a question of ours (empty if none)."""
+        if mood not in self.moods or (self.is_answer and not asked) or self.to.search(asked) is None:
+            return False
+        whole, last = " ".join(sentences), sentences[-1:]
+        parts = {
+            Where.WHOLE: [whole],
+            Where.LAST: last,
+            Where.END: [whole, *last],
+            Where.ANY: [whole, *sentences],
+        }
+        return any(map(self._is_told, parts[self.where]))
+
+    def _is_told(self, text: str) -> bool:
         return (
-            mood in self.moods
-            and (was_asked or not self.is_answer)
-            and (self.within is None or len(re.sub(r"[\W_]", "", text)) <= self.within)
+            (self.within is None or len(re.sub(r"[\W_]", "", text)) <= self.within)
             and self.unless.search(text) is None
             and self.when.search(self.apart_from.sub(" ", text)) is not None
         )
@@ -143,7 +164,7 @@ class Bank:
         return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
 
     def _means_danger(self, text: str) -> bool:
-        return assess(text).level is not Level.NONE or self._grave.fits(text, mood=Mood.UNKNOWN, was_asked=False)
+        return assess(text).level is not Level.NONE or self._grave.fits([text], mood=Mood.UNKNOWN, asked="")
 
     def told(self, text: str) -> Mood:
         """Return the side of the last word that has one: a quarrel that was made up is good news."""
@@ -197,7 +218,8 @@ def _occasion(table: Mapping[str, Any]) -> Occasion:
         yields=table.get("yields", False),
         interrupts=table.get("interrupts", False),
         echoes=table.get("echoes", False),
-        closes=table.get("closes", False),
+        where=Where(table.get("where", Where.WHOLE)),
+        to=re.compile(table.get("to", "")),
         says=tuple(table["says"]),
         then=tuple(table.get("then", ())),
         asks=Asks(table["asks"]),

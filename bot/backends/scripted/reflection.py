@@ -13,9 +13,16 @@ from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
 
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
-_MOST_WORDS = 8
+_MOST_WORDS = 9
 _LEAST_LETTERS = 3
+_SENTENCES = 3
+"""Sentences from the end of which one may be given back."""
+
+_MOST_WEIGHED, _LAST_WEIGHS = 30, 9
+"""Letters of a reflection that count for it, and what the last one has before it."""
+
 _WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
+_MONEY = re.compile(r"[\d,.]+[천백십]?[만억조]? ?원")
 _AMOUNT = re.compile(r"\d+[가-힣]+")
 _FIRST_PERSON = {"나", "저"}
 _ACTS = {"것", "그것", "이것"}
@@ -96,25 +103,38 @@ class Reflector:
         self._declarative = frozenset(lexicon["declarative"])
 
     def reflect(
-        self, text: str, morphemes: Sequence[Morpheme], *, frames: Sequence[str], was_asked: bool = False
+        self,
+        text: str,
+        morphemes: Sequence[Morpheme],
+        *,
+        frames: Callable[[str], Sequence[str]],
+        was_asked: bool = False,
     ) -> Reflection | None:
-        """Reflect the last sentence that can be. `frames` hold `{told}`; a bare noun is only an answer."""
+        """Reflect the sentence that tells most, and of such the last.
+
+        `frames` returns what can be said about a sentence, with `{told}` in it; a bare noun is only an answer.
+        """
         if self._silent.search(text):
             return None
-        for sentence in reversed(utterances(text, morphemes)):
+        found: list[Reflection] = []
+        for sentence in utterances(text, morphemes)[-_SENTENCES:]:
             written = text[sentence[0].start : sentence[-1].end]
             words = [m for m in sentence if not is_mark(m)]
             if not words or "?" in written or self._never.search(written):
                 continue
-            attempts = [partial(self._state, text, words), partial(self._told, text, words, frames)]
+            attempts = [partial(self._state, text, words), partial(self._told, text, words, frames(written))]
             if was_asked:
                 attempts.append(partial(self._named, text, words))
             for attempt in attempts:
                 try:
-                    return replace(attempt(), source=written)
+                    found.append(replace(attempt(), source=written))
+                    break
                 except _Unsafe:
                     continue
-        return None
+        weights = [min(_MOST_WEIGHED, len(reflection.says[0])) for reflection in found]
+        if found:
+            weights[-1] += _LAST_WEIGHS
+        return found[weights.index(max(weights))] if found else None
 
     def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
         """Return the nouns that are safe to take up as a subject of talk, in order: as written, and as we would."""
@@ -145,9 +165,9 @@ class Reflector:
             spoken = [("계시", "VV")]
         elif _ends_with(before, "못") and stem in self._lexicon["unable"]:
             spoken, kind = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)], Kind.CANNOT
-        elif f"{_noun_before(before)} {stem}" not in self._lexicon["inner_pairs"] and (
-            stem not in self._lexicon["states"] or _ends_with(before, "안")
-        ):
+        elif f"{_noun_before(before)} {stem}" in self._lexicon["inner_pairs"]:
+            kind = Kind.GOES_ON if _noun_before(before) in self._lexicon["bodily"] else kind
+        elif stem not in self._lexicon["states"] or _ends_with(before, "안"):
             raise _Unsafe
         self._check_subjects(before, name)
 
@@ -168,7 +188,7 @@ class Reflector:
         if not is_quoting and (
             is_empty
             or (stem == "있" and _ends_with(before, "거"))
-            or any(m.form in self._lexicon["asking"] for m in before)
+            or (any(m.form in self._lexicon["asking"] for m in before) and (stem, *endings) != ("좋", "겠"))
         ):
             raise _Unsafe
         if stem in self._lexicon["towards"] and any(
@@ -241,15 +261,12 @@ class Reflector:
             particle.tag == "JKS" and noun.form not in _FIRST_PERSON and noun.form not in self._lexicon["inner"]
             for noun, particle in pairwise(before)
         )
-        if stem == "싶":
+        if stem == "싶" or (stem, *endings) == ("좋", "겠"):
             return Kind.WISHES
-        if (
-            "겠" in endings
-            or any(m.form == "못" for m in before[-3:])
-            or (stem == "없" and _noun_before(before) == "수")
-        ):
+        is_unable = "겠" in endings or any(m.form == "못" for m in before[-3:])
+        if not by_others and (is_unable or (stem == "없" and _noun_before(before) == "수")):
             return Kind.CANNOT
-        if by_others and (stem in self._lexicon["speaking"] or any(m.form in {"다고", "라고", "냐고"} for m in before)):
+        if by_others and (stem in self._lexicon["speaking"] or any(m.form in _QUOTING for m in before)):
             return Kind.WAS_SAID
         return Kind.HAPPENED if "었" in endings else Kind.GOES_ON
 
@@ -279,13 +296,15 @@ class Reflector:
             for link, following in pairwise(sentence)
             if link.tag == "EC" and link.form in self._links and following.tag != "VX" and following.start <= end
         ]
-        for start in [sentence[0].start, *starts]:
+        for number, start in enumerate([sentence[0].start, *starts]):
             if any(_hangs_on_speaker(one, other) for one, other in pairwise(sentence) if one.end <= start):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             try:
-                return self._words(text, [m for m in sentence if m.start >= start], end)
+                words = self._words(text, [m for m in sentence if m.start >= start], end)
             except _Unsafe:
                 continue
+            if number == 0 or " " in words.strip():
+                return words  # a single word would say too little of a longer sentence
         raise _Unsafe
 
     def _words(self, text: str, sentence: Sequence[Morpheme], end: int) -> str:
@@ -295,6 +314,9 @@ class Reflector:
         for word in re.finditer(r"\S+", text[start:end]):
             plain = word.group().strip(",.…~")
             inside = [m for m in sentence if word.start() <= m.start - start < word.end() and m.start < end]
+            if inside and _MONEY.match(plain):
+                said.append(self._join([("돈", "NNG"), *((m.form, m.tag) for m in inside if m.tag[0] == "J")]))
+                continue
             if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
                 raise _Unsafe
             if self._is_left_out(inside, [m for m in sentence if m.start - start >= word.end()], said) or (
@@ -306,7 +328,8 @@ class Reflector:
             said.append(self._as_we_say(plain, inside))
         if len(said) > _MOST_WORDS:
             raise _Unsafe
-        return " ".join(filter(None, map(str.strip, said))) + (" " if said and text[end - 1].isspace() else "")
+        words = re.sub(" +", " ", " ".join(filter(None, said))).lstrip()
+        return f"{words.rstrip()} " if words and text[end - 1].isspace() else words
 
     def _is_left_out(self, word: Sequence[Morpheme], after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether a word names the speaker: 내가, 나한테, 제 (옷을). Raise where the sentence hangs on it: 나만."""
@@ -351,8 +374,8 @@ class Reflector:
         if word in self._lexicon["words_as"]:
             return str(self._lexicon["words_as"][word])
         if noun := self._lexicon["nouns_as"].get(head.form):
-            if any(m.form == "네" for m in rest):
-                raise _Unsafe
+            if any(m.tag == "XSN" for m in rest):
+                return word  # 애들
             return self._join([(noun, "NNG"), *((m.form, m.tag) for m in rest)])
         return word
 
@@ -399,7 +422,7 @@ def _cut_predicate(body: Sequence[Morpheme]) -> tuple[Sequence[Morpheme], Sequen
     """Cut the last predicate off: one morpheme, or a noun with its suffix ("불안" + "하")."""
     if body[-1].tag[0] not in "VX" or body[-1].tag == "XSN":
         raise _Unsafe
-    size = 2 if len(body) > 1 and body[-1].tag in _SUFFIXES else 1
+    size = 2 if len(body) > 1 and body[-1].tag in _SUFFIXES and body[-2].end == body[-1].start else 1
     return body[:-size], body[-size:]
 
 

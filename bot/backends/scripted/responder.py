@@ -38,9 +38,7 @@ class _Heard:
 
     situation: Situation
     text: str
-    closing: str
-    """The last sentence of the text."""
-
+    sentences: Sequence[str]
     mood: Mood
     told: Topic | None
     subject: Topic | None
@@ -100,19 +98,17 @@ class ScriptedCounsellor:
             mood = Mood.PLAIN  # good news is not asked after as a problem is
         told, subject, since = self._subject(text, situation, mood)
         morphemes = self._analyse(situation.text)
-        lately = _said(situation.recent[-_FRAME_RESTS:])
-        frames = self._bank.frames(mood, situation.emotion)
         reflection = self._reflector.reflect(
             situation.text,
             morphemes,
-            frames=[frame for frame in frames if not any(line.endswith(frame[len("{told}") :]) for line in lately)]
-            or frames,
-            was_asked=_was_asked(situation),
+            frames=lambda sentence: self._frames(sentence.lower(), situation, mood),
+            was_asked=bool(_asked(situation)),
         )
+        cut = [text[sentence[0].start : sentence[-1].end] for sentence in utterances(situation.text, morphemes)]
         return _Heard(
             situation,
             text,
-            situation.text[utterances(situation.text, morphemes)[-1][0].start :].strip().lower() if morphemes else text,
+            cut or [text],
             mood,
             told,
             subject,
@@ -121,6 +117,14 @@ class ScriptedCounsellor:
             reflection=None if self._bank.is_grave(text) else reflection,
             nouns=self._reflector.nouns(morphemes),
         )
+
+    def _frames(self, sentence: str, situation: Situation, mood: Mood) -> Sequence[str]:
+        """Return ways to give back a sentence of a text in a mood, without those used in the last turns."""
+        if mood is Mood.GLAD and self._bank.told(sentence) is not Mood.GLAD:
+            mood = Mood.UNKNOWN  # the joy is in another sentence
+        frames = self._bank.frames(mood, situation.emotion)
+        lately = _said(situation.recent[-_FRAME_RESTS:])
+        return [f for f in frames if not any(line.endswith(f.removeprefix("{told}")) for line in lately)] or frames
 
     def _subject(self, text: str, situation: Situation, mood: Mood) -> tuple[Topic | None, Topic | None, int]:
         """Return what these words are about, what is talked about, and for how many turns it has been.
@@ -151,15 +155,13 @@ class ScriptedCounsellor:
     def _occasion(self, heard: _Heard) -> Occasion | None:
         """Return what is answered in a way of its own, if these words are such a thing."""
         has_subject = heard.subject is not None and (not heard.subject.is_general or heard.subject is heard.told)
-        was_asked = _was_asked(heard.situation)
+        asked = _asked(heard.situation)
         return next(
             (
                 occasion
                 for occasion in self._bank.occasions
                 if not (occasion.yields and (has_subject or heard.reflection))
-                and occasion.fits(
-                    heard.closing if occasion.closes else heard.text, mood=heard.mood, was_asked=was_asked
-                )
+                and occasion.fits(heard.sentences, mood=heard.mood, asked=asked)
             ),
             None,
         )
@@ -168,7 +170,7 @@ class ScriptedCounsellor:
         reply.add(occasion.says, *self._bank.neutral)
         if occasion.echoes and heard.reflection is not None:
             reply.add(heard.reflection.says)
-        asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not _was_asked(heard.situation))
+        asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not _asked(heard.situation))
         if not asks:
             reply.add(
                 occasion.then,
@@ -265,6 +267,8 @@ class ScriptedCounsellor:
         lately = _said(turns[-2 * _OFFERED_AFTER :])
         if heard.mood is not Mood.LOW or len(turns) < _OFFERED_AFTER:
             return None
+        if len(re.sub(r"\W", "", heard.text)) > _OFFERED_WITHIN:
+            return None
         if sum(map(self._is_low, turns[-_OFFERED_AFTER:])) < _OFFERED_AFTER / 2:
             return None
         if any(map(self._bank.exercises.is_part, lately)):
@@ -273,11 +277,8 @@ class ScriptedCounsellor:
             return None
         if heard.subject is not None and heard.subject.lasts:
             return None  # sorrow wants company before it wants a plan
-        emotion = heard.situation.emotion
-        is_read = emotion.is_confident and len(re.sub(r"\W", "", heard.text)) <= _OFFERED_WITHIN
-        return self._bank.exercises.fitting(
-            heard.text, _lately(heard.situation), emotion.label if is_read else None, is_new=reply.is_new
-        )
+        emotion = heard.situation.emotion.label if heard.situation.emotion.is_confident else None
+        return self._bank.exercises.fitting(heard.text, _lately(heard.situation), emotion, is_new=reply.is_new)
 
     def _is_low(self, turn: Turn) -> bool:
         told = self._bank.told(turn.text.strip().lower())
@@ -288,8 +289,8 @@ class ScriptedCounsellor:
         pools, stage, topic = self._bank.questions, heard.stage, heard.subject
         of_topic = [topic.questions[each] for each in sorted(Stage, key=lambda s: s is not stage)] if topic else []
         of_kind = [pools[heard.reflection.kind]] if heard.reflection else []
-        if heard.mood is Mood.LOW and heard.reflection and heard.reflection.kind is Kind.GOES_ON:
-            of_kind.insert(0, pools["weighs on"])
+        if heard.reflection and heard.mood is Mood.LOW:
+            of_kind[0] += pools.get(f"{heard.reflection.kind}, hard", ())
         general = [pools[stage], pools[Stage.EXPLORE], pools[Stage.COMFORT]]
         if heard.mood is Mood.GLAD or (heard.mood is Mood.PLAIN and not of_kind):
             is_expectant = heard.situation.emotion.label is EmotionLabel.EXPECTANT
@@ -365,8 +366,9 @@ def _said(turns: Sequence[Turn]) -> list[str]:
     return [line for turn in turns if turn.answer for line in _SENTENCE_END.split(turn.answer.draft.strip())]
 
 
-def _was_asked(situation: Situation) -> bool:
-    return any(line.endswith("?") for line in _said(situation.recent[-1:])[-1:])
+def _asked(situation: Situation) -> str:
+    """Return the question with which the last reply ended, or nothing."""
+    return next((line for line in _said(situation.recent[-1:])[-1:] if line.endswith("?")), "")
 
 
 def _lately(situation: Situation) -> str:
