@@ -85,7 +85,8 @@ class Occasion:
     """Something that is answered in a way of its own, such as a greeting or a request that cannot be met.
 
     One that `yields` is passed over where a subject is met or under way: what is said belongs to that. One that
-    `interrupts` is answered even in the middle of an exercise. One that `echoes` gives the words back as well.
+    `interrupts` is answered even in the middle of an exercise. One that `opens` a reply
+    says a sentence before what else is told is answered.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Occasion:
     is_answer: bool
     yields: bool
     interrupts: bool
-    echoes: bool
+    opens: bool
     where: Where
     to: re.Pattern[str]
     says: tuple[str, ...]
@@ -113,7 +114,7 @@ class Occasion:
         parts = {
             Where.WHOLE: [whole],
             Where.LAST: last,
-            Where.END: [whole, *last],
+            Where.END: [whole, *last, " ".join(sentences[-2:])],
             Where.ANY: [whole, *sentences],
         }
         return any(map(self._is_told, parts[self.where]))
@@ -217,7 +218,7 @@ def _occasion(table: Mapping[str, Any]) -> Occasion:
         is_answer=table.get("asked", False),
         yields=table.get("yields", False),
         interrupts=table.get("interrupts", False),
-        echoes=table.get("echoes", False),
+        opens=table.get("opens", False),
         where=Where(table.get("where", Where.WHOLE)),
         to=re.compile(table.get("to", "")),
         says=tuple(table["says"]),

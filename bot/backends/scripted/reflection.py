@@ -18,8 +18,8 @@ _LEAST_LETTERS = 3
 _SENTENCES = 3
 """Sentences from the end of which one may be given back."""
 
-_MOST_WEIGHED, _LAST_WEIGHS = 30, 9
-"""Letters of a reflection that count for it, and what the last one has before it."""
+_MOST_WEIGHED, _PLACE_WEIGHS = 30, 9
+"""Letters of a reflection that count for it, and what its place among the sentences counts."""
 
 _WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
 _MONEY = re.compile(r"[\d,.]+[천백십]?[만억조]? ?원")
@@ -131,10 +131,15 @@ class Reflector:
                     break
                 except _Unsafe:
                     continue
-        weights = [min(_MOST_WEIGHED, len(reflection.says[0])) for reflection in found]
-        if found:
-            weights[-1] += _LAST_WEIGHS
-        return found[weights.index(max(weights))] if found else None
+        if not found:
+            return None
+        return max(enumerate(found), key=lambda each: self._weight(*each, count=len(found), was_asked=was_asked))[1]
+
+    def _weight(self, number: int, reflection: Reflection, *, count: int, was_asked: bool) -> tuple[int, int]:
+        """Weigh one of the sentences told by its length; the answer to a question and what is said last weigh more."""
+        is_answer = was_asked and number == 0
+        is_last = number == count - 1 and not re.search(r"[는은인]데\W*$", reflection.source)
+        return min(_MOST_WEIGHED, len(reflection.says[0])) + _PLACE_WEIGHS * (is_answer or is_last), number
 
     def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
         """Return the nouns that are safe to take up as a subject of talk, in order: as written, and as we would."""
@@ -210,7 +215,7 @@ class Reflector:
         if hearsay and predicate[-1].tag != "VCP":
             is_order = hearsay in _ORDERED and predicate[-1].tag.startswith(("VV", "VX", "XSV"))
             told = f"{words}{self._join([*spoken, ('으라고', 'EC')])} 했다" if is_order else f"{told}고 했다"
-        if len(told.replace(" ", "")) < _LEAST_LETTERS or (predicate[0].tag == "VX" and not words):
+        if len(told.replace(" ", "")) < _LEAST_LETTERS or (not words and ("었" in endings or predicate[0].tag == "VX")):
             raise _Unsafe
         says = tuple(frame.format(told=told) for frame in frames if not (told.endswith("거라") and "거군요" in frame))
         return Reflection(says, stem, Kind.WAS_SAID if hearsay else self._kind(before, predicate, endings))
@@ -315,6 +320,8 @@ class Reflector:
             plain = word.group().strip(",.…~")
             inside = [m for m in sentence if word.start() <= m.start - start < word.end() and m.start < end]
             if inside and _MONEY.match(plain):
+                if inside[-1].tag not in {"JKO", "JKS"}:
+                    raise _Unsafe
                 said.append(self._join([("돈", "NNG"), *((m.form, m.tag) for m in inside if m.tag[0] == "J")]))
                 continue
             if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
@@ -374,8 +381,8 @@ class Reflector:
         if word in self._lexicon["words_as"]:
             return str(self._lexicon["words_as"][word])
         if noun := self._lexicon["nouns_as"].get(head.form):
-            if any(m.tag == "XSN" for m in rest):
-                return word  # 애들
+            if any(m.tag[0] not in "JN" for m in rest):
+                return word  # 애들, 알바하는데
             return self._join([(noun, "NNG"), *((m.form, m.tag) for m in rest)])
         return word
 

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion
@@ -82,13 +82,19 @@ class ScriptedCounsellor:
         """Return the two or three sentences of a reply, a few more where an exercise begins, one question at most."""
         heard = self._hear(situation)
         reply = _Reply(situation)
-        occasion = self._occasion(heard)
-        if not (occasion and occasion.interrupts) and self._exercise(heard, reply):
+        occasions = self._occasions(heard)
+        first = next(occasions, None)
+        if not (first and first.interrupts) and self._exercise(heard, reply):
             return reply.sentences
-        if occasion is None:
+        if first is not None and first.opens:
+            reply.add(first.says)
+            second = next(occasions, None)
+            if second is not None or heard.reflection is not None:
+                first = second
+        if first is None:
             self._listen(heard, reply)
         else:
-            self._meet(occasion, heard, reply)
+            self._meet(first, heard, reply)
         return reply.sentences
 
     def _hear(self, situation: Situation) -> _Heard:
@@ -152,24 +158,19 @@ class ScriptedCounsellor:
         """Whether what is given back belongs to a topic, and does not go beyond it."""
         return reflection is None or topic.lasts or topic in self._bank.topics.met(reflection.source.lower())
 
-    def _occasion(self, heard: _Heard) -> Occasion | None:
-        """Return what is answered in a way of its own, if these words are such a thing."""
+    def _occasions(self, heard: _Heard) -> Iterator[Occasion]:
+        """Yield what is answered in a way of its own, if these words are such things, the most pressing first."""
         has_subject = heard.subject is not None and (not heard.subject.is_general or heard.subject is heard.told)
         asked = _asked(heard.situation)
-        return next(
-            (
-                occasion
-                for occasion in self._bank.occasions
-                if not (occasion.yields and (has_subject or heard.reflection))
-                and occasion.fits(heard.sentences, mood=heard.mood, asked=asked)
-            ),
-            None,
-        )
+        for occasion in self._bank.occasions:
+            is_passed_over = occasion.yields and (has_subject or heard.reflection)
+            if not is_passed_over and occasion.fits(heard.sentences, mood=heard.mood, asked=asked):
+                yield occasion
 
     def _meet(self, occasion: Occasion, heard: _Heard, reply: "_Reply") -> None:
-        reply.add(occasion.says, *self._bank.neutral)
-        if occasion.echoes and heard.reflection is not None:
-            reply.add(heard.reflection.says)
+        is_opened = bool(reply.sentences)
+        if not (is_opened and occasion.opens):
+            reply.add(occasion.says, *self._bank.neutral)
         asks = occasion.asks is Asks.ALWAYS or (occasion.asks is Asks.UNLESS_ASKED and not _asked(heard.situation))
         if not asks:
             reply.add(
@@ -178,7 +179,7 @@ class ScriptedCounsellor:
                 self._bank.questions[Stage.COMFORT],
                 self._bank.questions[Stage.EXPLORE],
             )
-        elif occasion.asks is Asks.ALWAYS:
+        elif occasion.asks is Asks.ALWAYS and not is_opened:
             reply.add(occasion.then)
         if asks:
             is_under_way = occasion.pool == "afresh" and len(heard.situation.recent) > 1
@@ -211,6 +212,7 @@ class ScriptedCounsellor:
 
     def _listen(self, heard: _Heard, reply: "_Reply") -> None:
         """Give back or validate what was told, and ask."""
+        is_opened = bool(reply.sentences)
         remembered = self._remembered(heard)
         if remembered and reply.is_new(remembered):
             reply.say(remembered)
@@ -219,18 +221,19 @@ class ScriptedCounsellor:
 
         reflection = heard.reflection
         named = self._bank.named(heard.mood, heard.situation.emotion)
-        if heard.told is not None and not heard.told.is_general and heard.is_new:
+        is_new_subject = heard.told is not None and not heard.told.is_general and heard.is_new
+        if heard.told is not None and is_new_subject and not is_opened:
             reply.add(heard.told.says, named, *self._bank.neutral)
         elif reflection is not None and reply.is_new(*reflection.says):
             reply.add(reflection.says)
-            if reflection.kind is Kind.FEELS and not remembered:
+            if reflection.kind is Kind.FEELS and not remembered and not is_opened:
                 reply.add([line for line in self._bank.untold.get(heard.mood, ()) if not reflection.is_said_by(line)])
         else:
             reply.add(*self._validations(heard), *self._bank.neutral)
 
         if remembered and remembered.endswith("?"):
             reply.sentences.sort(key=lambda line: line.endswith("?"))
-        elif offer := self._offer(heard, reply):
+        elif not is_opened and (offer := self._offer(heard, reply)):
             del reply.sentences[1:]
             reply.say(*offer)
         else:
