@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 from bot.conversation.model import EmotionLabel, Gravity, Turn
 from bot.resources import toml
-from bot.safety.assess import Level, assess
+from bot.safety.assess import means_danger
 
 LASTS_TURNS = 5
 """Turns for which a grave word goes on weighing."""
@@ -27,9 +27,8 @@ def weigh(text: str, emotion: EmotionLabel, recent: Sequence[Turn]) -> Gravity:
     return Gravity.HEAVY if emotion in _HEAVY else Gravity.LIGHT
 
 
-@lru_cache(maxsize=256)  # the same turns are weighed again with the next one
 def _is_grave(text: str) -> bool:
-    return _grave_words().search(text) is not None or assess(text).level is not Level.NONE
+    return _grave_words().search(text) is not None or means_danger(text)
 
 
 @cache

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.safety import routes, signs
 from bot.safety.normalise import readings
@@ -203,3 +204,9 @@ def _read(text: str) -> Risk:
 def assess(text: str) -> Risk:
     """Return the worst that a message says. Pure; linear in the text, all of which is read; never raises."""
     return max(map(_read, readings(text)), key=lambda risk: (risk.tier, risk.route is not None))
+
+
+@lru_cache(maxsize=256)  # the last turns are asked about again with each new one
+def means_danger(text: str) -> bool:
+    """Whether a message means danger of any level."""
+    return assess(text).level is not Level.NONE

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from bot import resources
@@ -13,7 +12,7 @@ from bot.backends.scripted.reflection import Kind
 from bot.backends.scripted.topics import Stage, Topic, Topics
 from bot.backends.scripted.utterances import Morpheme
 from bot.conversation.model import Emotion, EmotionLabel
-from bot.safety.assess import Level, assess
+from bot.safety.assess import means_danger
 
 
 class Mood(StrEnum):
@@ -144,9 +143,6 @@ class Bank:
         self.exercises = Exercises()
         self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
-        self.is_grave = lru_cache(maxsize=256)(self._means_danger)
-        """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
-
         self._grave = next(occasion for occasion in self.occasions if occasion.name == "grave")
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
@@ -164,8 +160,9 @@ class Bank:
             return Mood.UNKNOWN if read is Mood.LOW else told
         return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
 
-    def _means_danger(self, text: str) -> bool:
-        return assess(text).level is not Level.NONE or self._grave.fits([text], mood=Mood.UNKNOWN, asked="")
+    def is_grave(self, text: str) -> bool:
+        """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
+        return means_danger(text) or self._grave.fits([text], mood=Mood.UNKNOWN, asked="")
 
     def told(self, text: str) -> Mood:
         """Return the side of the last word that has one: a quarrel that was made up is good news."""
