@@ -254,7 +254,8 @@ class Reflector:
             body.pop()
         if not body or not {"시", "었", "겠"}.issuperset(endings):
             raise _Unsafe
-        if ending in _NOMINAL and not endings and body[-1].tag.startswith(("VV", "XSV")) and not _is_denied(body):
+        is_open = ending in _NOMINAL and not {"었", "겠"}.intersection(endings)
+        if is_open and body[-1].tag.startswith(("VV", "VX", "XSV")) and not _is_denied(body):
             raise _Unsafe  # "받음" is past or present
         if ending in _SEEN and not {"었", "겠"}.intersection(endings):
             endings.append("었")
@@ -358,7 +359,7 @@ class Reflector:
     def _is_owner_left_out(self, after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether "my" can go: before what is in the speaker or of their kin, and before what others act on."""
         owned = next((m for m in after if m.tag[0] != "X"), None)
-        if owned is None or owned.tag[0] != "N":
+        if owned is None or owned.tag[0] != "N" or owned.form in {"것", "거"}:
             raise _Unsafe
         if owned.form in self._lexicon["inner"] or owned.form in self._lexicon["kin"]:
             return True
@@ -418,11 +419,19 @@ def _cut_ending(sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], str]:
         body.pop()
     if not body or body[-1].tag not in {"EF", "EC", "ETN"}:
         raise _Unsafe
+    if body[-1].tag == "EC" and _ends_with(body[:-1], "가"):
+        raise _Unsafe  # "아파가" is a dialect's "아파서"
     ending = body.pop().form.removesuffix("요")
-    if len(body) > 1 and body[-1].form == "하" and body[-1].start == body[-1].end and body[-2].form in _QUOTING:
-        ending = "래" if "라" in body[-2].form else "대"
+    if len(body) > 1 and body[-1].form == "하" and _is_drawn_together(body[-2]):
+        is_own = ending == "ᆸ니다"  # "-답니다" tells, "-대" is hearsay
+        ending = "다" if is_own else "래" if "라" in body[-2].form else "대"
         del body[-2:]
     return body, ending
+
+
+def _is_drawn_together(quoting: Morpheme) -> bool:
+    """Whether "-다고" is written shorter than it is read: 간대, 갔답니다."""
+    return quoting.form in _QUOTING and quoting.end - quoting.start < len(quoting.form)
 
 
 def _cut_predicate(body: Sequence[Morpheme]) -> tuple[Sequence[Morpheme], Sequence[Morpheme]]:

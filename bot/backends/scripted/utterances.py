@@ -52,7 +52,10 @@ _SERVED |= {"들", "죽", "미치", "하", "되", "좋"}
 _MAYBE = {"ᆯ까", "을까"}
 _SOFT = {"는데", "은데", "ᆫ데", "는데요", "은데요", "ᆫ데요"}  # "…했는데요 그냥" goes on
 # What closes one before … and ㅠㅠ.
-_SIGHED_TAGS, _SIGHED = {"EF", "ETN", "NNB", "NNG", "NNP"}, {*_FINAL, *_BARE, *_NOMINAL, "나", "은가", "ᆫ가"}
+_SIGHED_TAGS, _SIGHED = (
+    {"EF", "ETN", "NNB", "NNG", "NNP"},
+    {*_FINAL, *_BARE, *_NOMINAL, *_PRESENT, _PAST, "나", "은가", "ᆫ가"},
+)
 _AFTERTHOUGHT = 6
 """Morphemes in which a word or two can be said."""
 
@@ -139,9 +142,9 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
     if form in _NOMINAL:
         return before.tag[0] in "VEX" and before.tag != "VCN" and not serves  # "아님" is "or"
     if form == _PAST:
-        return tag == "EF" or (before.tag == "EP" and not serves)
-    if (following.form, following.tag) == ("하", "VV"):
-        return False  # "고맙습니다 하고"
+        return tag == "EF" or (before.tag[:2] in {"EP", "VC", "VA", "XS"} and not serves)
+    if following.tag == "VX" or (following.form, following.tag) == ("하", "VV"):
+        return False  # "키우셨겠구나 싶어", "고맙습니다 하고"
     if tag == "EC" and form in _BARE:
         return following.tag[0] != "V" or before.start == before.end  # "-다고 해", drawn together to "-대"
     if form in {"듯", "중"}:
