@@ -156,6 +156,8 @@ class Bank:
         Joy is never taken from a reading alone: to share it with somebody in distress hurts more than not to share it.
         """
         told, read = self.told(text), _side(emotion) if emotion.is_confident else Mood.UNKNOWN
+        if told is Mood.UNKNOWN and _side(emotion) is not Mood.GLAD and self._weeps.search(text):
+            return Mood.LOW
         if told is Mood.GLAD:
             return Mood.UNKNOWN if read is Mood.LOW else told
         return read if told is Mood.UNKNOWN and read is not Mood.GLAD else told
@@ -169,7 +171,7 @@ class Bank:
         low, glad = _last(self._sounds_low, text), _last(self._sounds_glad, text)
         if low == glad == -1 and any(topic.mood == "glad" for topic in self.topics.met(text)[:1]):
             glad = 0  # told by what happened
-        if low > glad or low == glad != -1 or (glad == -1 and self._weeps.search(text)):
+        if low > glad or low == glad != -1:
             return Mood.LOW
         return Mood.GLAD if glad > low and not self._of_others.search(text) else Mood.UNKNOWN
 

@@ -13,15 +13,16 @@ from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
 
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
-_MOST_WORDS = 9
+_MOST_WORDS = 8
 _LEAST_LETTERS = 3
 _SENTENCES = 3
 """Sentences from the end of which one may be given back."""
 
-_MOST_WEIGHED, _PLACE_WEIGHS = 30, 9
-"""Letters of a reflection that count for it, and what its place among the sentences counts."""
+_MOST_WEIGHED, _MATTERS = 20, 9
+"""Letters of a reflection that count for it, and how many its place or a feeling counts for."""
 
 _WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
+_POINTING = ("그", "이것", "이게", "이건", "좋", "되")  # what a clause that was cut out may not start with
 _MONEY = re.compile(r"[\d,.]+[천백십]?[만억조]? ?원")
 _AMOUNT = re.compile(r"\d+[가-힣]+")
 _FIRST_PERSON = {"나", "저"}
@@ -48,8 +49,10 @@ _SUFFIXES = {"XSA", "XSV"}
 _MAYBE = {"ᆯ까", "을까"}
 _GUESSES = {*_MAYBE, "나", "ᆫ가", "은가", "는가"}
 _QUOTING = {"다고", "ᆫ다고", "는다고", "라고", "으라고", "냐고", "자고"}
-_ORDERED = {"래", "으래"}
-_HEARSAY = {*_ORDERED, "대", "ᆫ대", "는대"}
+_ORDERED, _PROPOSED = {"래", "으래"}, {"재"}
+_BECAUSE = {"어서", "아서", "니까", "으니까"}
+_HEARSAY = {*_ORDERED, *_PROPOSED, "대", "ᆫ대", "는대"}
+_DRAWN_TOGETHER = {"어": "", "아": "", "네": "", "ᆸ니다": "다"}  # "-다고 해" is hearsay, "-답니다" tells
 _HONOURING, _NOMINAL = {"세", "으세", "셔"}, {"음", "ᆷ"}
 _SEEN = {"데", "더라", "더라고", "더라구", "더군", "던데"}
 _STRANGE = {"NNP", "SL", "SH", "SW", "UN", "UNK", "NF", "W_URL", "W_EMAIL", "W_HASHTAG", "W_MENTION", "W_SERIAL"}
@@ -109,37 +112,35 @@ class Reflector:
         *,
         frames: Callable[[str], Sequence[str]],
         was_asked: bool = False,
-    ) -> Reflection | None:
-        """Reflect the sentence that tells most, and of such the last.
+    ) -> Sequence[Reflection]:
+        """Reflect the last sentences that can be, those first that tell most: a feeling, an answer, what is said last.
 
         `frames` returns what can be said about a sentence, with `{told}` in it; a bare noun is only an answer.
         """
         if self._silent.search(text):
-            return None
+            return ()
         found: list[Reflection] = []
         for sentence in utterances(text, morphemes)[-_SENTENCES:]:
             written = text[sentence[0].start : sentence[-1].end]
             words = [m for m in sentence if not is_mark(m)]
-            if not words or "?" in written or self._never.search(written):
+            if not words or "?" in written:
                 continue
             attempts = [partial(self._state, text, words), partial(self._told, text, words, frames(written))]
+            attempts += [partial(self._state, text, words[: i + 1]) for i, m in enumerate(words) if m.form in _BECAUSE]
             if was_asked:
                 attempts.append(partial(self._named, text, words))
-            for attempt in attempts:
-                try:
-                    found.append(replace(attempt(), source=written))
-                    break
-                except _Unsafe:
-                    continue
-        if not found:
-            return None
-        return max(enumerate(found), key=lambda each: self._weight(*each, count=len(found), was_asked=was_asked))[1]
+            found += [replace(reflection, source=written) for reflection in _safe(attempts)]
+        weights = {
+            each: self._weight(number, each, count=len(found), was_asked=was_asked) for number, each in enumerate(found)
+        }
+        return sorted(found, key=weights.__getitem__, reverse=True)
 
     def _weight(self, number: int, reflection: Reflection, *, count: int, was_asked: bool) -> tuple[int, int]:
-        """Weigh one of the sentences told by its length; the answer to a question and what is said last weigh more."""
-        is_answer = was_asked and number == 0
+        """Weigh what one of the sentences tells by its length, its kind and its place."""
+        is_answer = was_asked and number == 0 and reflection.kind is not Kind.NAMED
         is_last = number == count - 1 and not re.search(r"[는은인]데\W*$", reflection.source)
-        return min(_MOST_WEIGHED, len(reflection.says[0])) + _PLACE_WEIGHS * (is_answer or is_last), number
+        worth = _MATTERS * ((is_answer or is_last) + 2 * (reflection.kind is Kind.FEELS))
+        return min(_MOST_WEIGHED, len(reflection.says[0])) + worth, number
 
     def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
         """Return the nouns that are safe to take up as a subject of talk, in order: as written, and as we would."""
@@ -150,6 +151,7 @@ class Reflector:
 
     def _state(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """The speaker's feeling, wish or inability: "내일 발표가 있는데 너무 떨려" becomes "… 너무 떨리시는군요."."""
+        self._check_words(text, sentence)
         body, endings, hearsay = self._without_ending(sentence)
         if endings not in ([], ["었"]) or hearsay:
             raise _Unsafe
@@ -185,21 +187,14 @@ class Reflector:
 
     def _told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
         """What happened or goes on: "친구가 약속을 또 어겼어" becomes "친구가 약속을 또 어겼다는 말씀이시군요."."""
+        if any(m.form in _BECAUSE for m in sentence[-2:]):
+            raise _Unsafe
         body, endings, hearsay = self._without_ending(sentence)
         before, predicate = _cut_predicate(body)
+        if sentence[-1].form.startswith("고") and not endings and predicate[0].tag.startswith("V"):
+            raise _Unsafe  # "바꿔 놓고" is not over
         stem = "".join(m.form for m in predicate)
-        is_quoting = _ends_with(before, *_QUOTING)
-        is_empty = stem in self._lexicon["empty"] and not any(m.tag == "JKO" for m in before)
-        if not is_quoting and (
-            is_empty
-            or (stem == "있" and _ends_with(before, "거"))
-            or (any(m.form in self._lexicon["asking"] for m in before) and (stem, *endings) != ("좋", "겠"))
-        ):
-            raise _Unsafe
-        if stem in self._lexicon["towards"] and any(
-            one.form in _FIRST_PERSON and other.tag == "JKO" for one, other in pairwise(before)
-        ):
-            raise _Unsafe  # "친구가 나를 싫어해" is not "친구가 싫어한다"
+        self._check_told(before, stem, endings)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
             words = self._clause(text, sentence, predicate[0].start)
             return Reflection(
@@ -212,16 +207,49 @@ class Reflector:
         spoken = [(m.form, m.tag) for m in predicate] + [(form, "EP") for form in endings]
         words = self._clause(text, sentence, predicate[0].start)
         told = f"{words}{self._join([*spoken, _plain(before, predicate, endings)])}"
-        if hearsay and predicate[-1].tag != "VCP":
-            is_order = hearsay in _ORDERED and predicate[-1].tag.startswith(("VV", "VX", "XSV"))
-            told = f"{words}{self._join([*spoken, ('으라고', 'EC')])} 했다" if is_order else f"{told}고 했다"
         if len(told.replace(" ", "")) < _LEAST_LETTERS or (not words and ("었" in endings or predicate[0].tag == "VX")):
             raise _Unsafe
-        says = tuple(frame.format(told=told) for frame in frames if not (told.endswith("거라") and "거군요" in frame))
-        return Reflection(says, stem, Kind.WAS_SAID if hearsay else self._kind(before, predicate, endings))
+        if hearsay:
+            return self._heard(sentence, words, spoken, told, hearsay)
+        says = tuple(frame.format(told=told) for frame in frames if not _jars(told, frame))
+        return Reflection(says, stem, self._kind(before, predicate, endings))
+
+    def _heard(
+        self, sentence: Sequence[Morpheme], words: str, spoken: Sequence[tuple[str, str]], told: str, hearsay: str
+    ) -> Reflection:
+        """What others said: "정식으로 올려주신대요" becomes "정식으로 올려주신다는 이야기를 들으셨군요."."""
+        if any(m.tag == "NP" and m.form in _FIRST_PERSON for m in sentence):
+            raise _Unsafe  # whose words they are could be mistaken
+        is_asked = hearsay in _ORDERED | _PROPOSED and spoken[-1][1].startswith(("VV", "VX", "XSV"))
+        ending = "으라는" if hearsay in _ORDERED else "자는"
+        if not is_asked:
+            says = f"{told}는 이야기를 들으셨군요."
+        elif any(m.tag == "JKS" for m in sentence):
+            says = f"{words}{self._join([*spoken, (ending.replace('는', '고'), 'EC')])} 했다는 말씀이시군요."
+        else:
+            says = f"{words}{self._join([*spoken, (ending, 'ETM')])} 말을 들으셨군요."
+        return Reflection((says,), spoken[0][0], Kind.WAS_SAID)
+
+    def _check_told(self, before: Sequence[Morpheme], stem: str, endings: Sequence[str]) -> None:
+        """Let through what says something by itself, asks nothing, and is not about the speaker as its object."""
+        is_quoting = _ends_with(before, *_QUOTING)
+        is_empty = stem in self._lexicon["empty"] and not any(m.tag == "JKO" for m in before)
+        if is_quoting and _is_drawn_together(before[-1]):
+            raise _Unsafe  # "잡으라셔"
+        if not is_quoting and (
+            is_empty
+            or (stem == "있" and _ends_with(before, "거"))
+            or (any(m.form in self._lexicon["asking"] for m in before) and (stem, *endings) != ("좋", "겠"))
+        ):
+            raise _Unsafe
+        if stem in self._lexicon["towards"] and any(
+            one.form in _FIRST_PERSON and other.tag == "JKO" for one, other in pairwise(before)
+        ):
+            raise _Unsafe  # "친구가 나를 싫어해" is not "친구가 싫어한다"
 
     def _named(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """A noun in answer to a question: "밥 먹을 때요" becomes "밥 먹을 때군요."."""
+        self._check_words(text, sentence)
         body = list(sentence)
         if (body[-1].form, body[-1].tag) in {("요", "JX"), ("이요", "JX")}:
             body.pop()
@@ -247,7 +275,7 @@ class Reflector:
             if not any(m.tag == "JKS" and m.form in {"이", "가", "께서"} for m in body):
                 raise _Unsafe
             endings = ["시"]
-        elif ending not in self._declarative and ending not in _HEARSAY:
+        elif ending not in self._declarative | _HEARSAY | _BECAUSE:
             raise _Unsafe
         while body and body[-1].tag == "EP":
             endings.insert(0, {"았": "었", "였": "었", "으시": "시"}.get(body[-1].form, body[-1].form))
@@ -300,18 +328,28 @@ class Reflector:
         starts = [
             following.start
             for link, following in pairwise(sentence)
-            if link.tag == "EC" and link.form in self._links and following.tag != "VX" and following.start <= end
+            if (link.tag == "SP" or (link.tag == "EC" and link.form in self._links))
+            and following.tag != "VX"
+            and following.tag[0] != "J"
+            and following.start <= end
         ]
         for number, start in enumerate([sentence[0].start, *starts]):
             if any(_hangs_on_speaker(one, other) for one, other in pairwise(sentence) if one.end <= start):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
+            kept = [m for m in sentence if m.start >= start]
             try:
-                words = self._words(text, [m for m in sentence if m.start >= start], end)
+                self._check_words(text, kept)
+                words = self._words(text, kept, end)
             except _Unsafe:
                 continue
-            if number == 0 or " " in words.strip():
+            is_cut = number > 0
+            if not is_cut or (" " in words.strip() and not words.startswith(_POINTING) and not _is_left_over(words)):
                 return words  # a single word would say too little of a longer sentence
         raise _Unsafe
+
+    def _check_words(self, text: str, sentence: Sequence[Morpheme]) -> None:
+        if self._never.search(text[sentence[0].start : sentence[-1].end]):
+            raise _Unsafe
 
     def _words(self, text: str, sentence: Sequence[Morpheme], end: int) -> str:
         """Say what comes before a predicate in our voice: without the speaker, names, amounts and interjections."""
@@ -327,13 +365,16 @@ class Reflector:
                 continue
             if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
                 raise _Unsafe
-            if self._is_left_out(inside, [m for m in sentence if m.start - start >= word.end()], said) or (
+            if "," in word.group() and inside and inside[-1].tag not in {"EC", "EF", "SP"}:
+                raise _Unsafe  # "이 년, 생일을"
+            after = [m for m in sentence if m.start - start >= word.end()]
+            if self._is_left_out(inside, after, said) or (
                 not said and (inside[0].tag in {"IC", "MAJ"} or plain in self._lexicon["openers"])
             ):
                 continue
             if any(m.tag in _STRANGE and m.form not in self._lexicon["known"] for m in inside):
                 raise _Unsafe
-            said.append(self._as_we_say(plain, inside))
+            said.append(self._as_we_say(plain, inside, after[0] if after else None))
         if len(said) > _MOST_WORDS:
             raise _Unsafe
         words = re.sub(" +", " ", " ".join(filter(None, said))).lstrip()
@@ -364,6 +405,8 @@ class Reflector:
         if owned.form in self._lexicon["inner"] or owned.form in self._lexicon["kin"]:
             return True
         particle = next((m for m in after[1:] if m.tag[0] not in "NX"), None)
+        if any(m.form == "자기" for m in after) or (particle is not None and particle.form in _AS_TOPIC):
+            raise _Unsafe
         if not said or particle is None or not particle.tag.startswith(("JKO", "VV", "VA")):
             raise _Unsafe
         return True
@@ -373,23 +416,46 @@ class Reflector:
             tuple(self._lexicon["spans_of_time"])
         )
 
-    def _as_we_say(self, word: str, inside: Sequence[Morpheme]) -> str:
+    def _as_we_say(self, word: str, inside: Sequence[Morpheme], following: Morpheme | None) -> str:
         head, *rest = inside
-        if rest and f"{head.form}{rest[0].form}" in self._lexicon["nouns_as"]:
-            return self._join(
-                [(self._lexicon["nouns_as"][head.form + rest[0].form], "NNG"), *((m.form, m.tag) for m in rest[1:])]
-            )
+        nouns_as: Mapping[str, str] = self._lexicon["nouns_as"]
+        if rest and f"{head.form}{rest[0].form}" in nouns_as:
+            return self._join([(nouns_as[head.form + rest[0].form], "NNG"), *((m.form, m.tag) for m in rest[1:])])
+        if word in self._lexicon["bare_as"]:
+            tells = following is not None and following.form in {"나", "받", "오"}
+            return str(self._lexicon["bare_as"][word]) if tells else word
         if word in self._lexicon["words_as"]:
             return str(self._lexicon["words_as"][word])
-        if noun := self._lexicon["nouns_as"].get(head.form):
-            if any(m.tag[0] not in "JN" for m in rest):
-                return word  # 애들, 알바하는데
-            return self._join([(noun, "NNG"), *((m.form, m.tag) for m in rest)])
-        return word
+        is_role = following is not None and following.form == "되"  # 좋은 엄마가 되다
+        if head.form not in nouns_as or is_role or any(m.tag[0] not in "JN" for m in rest):
+            return word
+        return self._join([(nouns_as[head.form], "NNG"), *((m.form, m.tag) for m in rest)])
 
 
 def _is_denied(body: Sequence[Morpheme]) -> bool:
     return any(m.tag == "MAG" and m.form in {"안", "못"} for m in body[-3:])
+
+
+def _is_left_over(words: str) -> bool:
+    """Whether words begin with the end of a clause that was cut off: "나오는데 햇빛이 …"."""
+    return words.split()[0].endswith(("는데", "은데", "건데", "니까"))
+
+
+def _jars(told: str, frame: str) -> bool:
+    """Whether a frame would say twice what ends the words in it: 거라는 거군요, 하신다고 하시니."""
+    return (told.endswith("거라") and "거군요" in frame) or (
+        told.endswith(("신다", "하다", "한다")) and "고 하시니" in frame
+    )
+
+
+def _safe(attempts: Sequence[Callable[[], Reflection]]) -> list[Reflection]:
+    """Return what comes of the first attempt that is safe, if any is."""
+    for attempt in attempts:
+        try:
+            return [attempt()]
+        except _Unsafe:
+            continue
+    return []
 
 
 def _hangs_on_speaker(pronoun: Morpheme, following: Morpheme) -> bool:
@@ -423,8 +489,10 @@ def _cut_ending(sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], str]:
         raise _Unsafe  # "아파가" is a dialect's "아파서"
     ending = body.pop().form.removesuffix("요")
     if len(body) > 1 and body[-1].form == "하" and _is_drawn_together(body[-2]):
-        is_own = ending == "ᆸ니다"  # "-답니다" tells, "-대" is hearsay
-        ending = "다" if is_own else "래" if "라" in body[-2].form else "대"
+        if ending not in _DRAWN_TOGETHER:
+            raise _Unsafe  # "달라졌달까"
+        kinds = (mark for mark in "라자" if mark in body[-2].form)
+        ending = _DRAWN_TOGETHER[ending] or {"라": "래", "자": "재"}.get(next(kinds, ""), "대")
         del body[-2:]
     return body, ending
 

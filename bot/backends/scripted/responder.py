@@ -5,7 +5,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion
+from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion, Where
 from bot.backends.scripted.reflection import Join, Kind, Reflection, Reflector
 from bot.backends.scripted.topics import Stage, Topic
 from bot.backends.scripted.utterances import Morpheme, utterances
@@ -29,6 +29,7 @@ _SHORT = 9
 _OFFERED_WITHIN = 16
 """Letters of a message after which an exercise may be offered: whoever tells more wants to be heard."""
 
+_QUOTATION = re.compile(r"“[^”]*”|‘[^’]*’|\"[^\"]*\"|'[^']*'|「[^」]*」")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 
 
@@ -44,8 +45,18 @@ class _Heard:
     subject: Topic | None
     is_new: bool
     stage: Stage
-    reflection: Reflection | None
+    reflections: Sequence[Reflection]
     nouns: Mapping[str, str]
+
+    @property
+    def reflection(self) -> Reflection | None:
+        return self.reflections[0] if self.reflections else None
+
+    @property
+    def is_told_first(self) -> bool:
+        """Whether a situation is told for the first time, and no feeling with it: it has words of its own."""
+        is_met = self.is_new and self.told is not None and not self.told.is_general
+        return is_met and not (self.reflection and self.reflection.kind is Kind.FEELS)
 
     @property
     def is_hard(self) -> bool:
@@ -88,9 +99,9 @@ class ScriptedCounsellor:
             return reply.sentences
         if first is not None and first.opens:
             reply.add(first.says)
-            second = next(occasions, None)
-            if second is not None or heard.reflection is not None:
-                first = second
+            question = next((other for other in occasions if other.where is Where.ANY), None)
+            if question is not None or heard.reflection is not None:
+                first = question
         if first is None:
             self._listen(heard, reply)
         else:
@@ -98,29 +109,29 @@ class ScriptedCounsellor:
         return reply.sentences
 
     def _hear(self, situation: Situation) -> _Heard:
-        text = situation.text.strip().lower()
+        text = _own_words(situation.text)
         mood = self._bank.mood(text, situation.emotion)
         if self._bank.told(text) is Mood.UNKNOWN and self._is_still_glad(situation):
             mood = Mood.PLAIN  # good news is not asked after as a problem is
         told, subject, since = self._subject(text, situation, mood)
         morphemes = self._analyse(situation.text)
-        reflection = self._reflector.reflect(
+        reflections = self._reflector.reflect(
             situation.text,
             morphemes,
             frames=lambda sentence: self._frames(sentence.lower(), situation, mood),
             was_asked=bool(_asked(situation)),
         )
-        cut = [text[sentence[0].start : sentence[-1].end] for sentence in utterances(situation.text, morphemes)]
+        cut = utterances(text, self._analyse(text))
         return _Heard(
             situation,
             text,
-            cut or [text],
+            [text[sentence[0].start : sentence[-1].end] for sentence in cut] or [text],
             mood,
             told,
             subject,
-            is_new=told is not None and told is subject and since == 0 and self._is_last(told, reflection),
+            is_new=told is not None and told is subject and since == 0 and self._is_last(told, reflections),
             stage=_stage(mood, subject, since if subject is not None else len(situation.recent) // 2),
-            reflection=None if self._bank.is_grave(text) else reflection,
+            reflections=() if self._bank.is_grave(situation.text.strip().lower()) else reflections,
             nouns=self._reflector.nouns(morphemes),
         )
 
@@ -137,13 +148,13 @@ class ScriptedCounsellor:
 
         That is these words', or else a loss told before, or what the last ones were about.
         """
-        earlier = (turn.text.strip().lower() for turn in situation.recent)
+        earlier = (_own_words(turn.text) for turn in situation.recent)
         hidden = {topic.hides for told in earlier for topic in self._bank.topics.met(told) if topic.hides}
         now = self._bank.topic(text, mood, hidden)
         before = [
             (number, topic)
             for number, turn in enumerate(reversed(situation.recent[-_CARRIED:]), start=1)
-            if (topic := self._bank.topic(turn.text.strip().lower(), mood, hidden)) and not topic.passes
+            if (topic := self._bank.topic(_own_words(turn.text), mood, hidden)) and not topic.passes
         ]
         lasting = (topic for number, topic in before if number <= _LOSS_LASTS and topic.lasts)
         precise = (topic for number, topic in before if number <= _SUBJECT_LASTS and not topic.is_general)
@@ -154,9 +165,9 @@ class ScriptedCounsellor:
             subject = next(lasting, None) or next(precise, None) or now or next(general, None)
         return now, subject, max((number for number, topic in before if topic is subject), default=0)
 
-    def _is_last(self, topic: Topic, reflection: Reflection | None) -> bool:
+    def _is_last(self, topic: Topic, reflections: Sequence[Reflection]) -> bool:
         """Whether what is given back belongs to a topic, and does not go beyond it."""
-        return reflection is None or topic.lasts or topic in self._bank.topics.met(reflection.source.lower())
+        return not reflections or topic.lasts or topic in self._bank.topics.met(reflections[0].source.lower())
 
     def _occasions(self, heard: _Heard) -> Iterator[Occasion]:
         """Yield what is answered in a way of its own, if these words are such things, the most pressing first."""
@@ -207,7 +218,7 @@ class ScriptedCounsellor:
     def _is_still_glad(self, situation: Situation) -> bool:
         if any(self._bank.is_grave(turn.text.lower()) for turn in situation.recent[-_STILL_GLAD:]):
             return False
-        sides = (self._bank.told(turn.text.strip().lower()) for turn in reversed(situation.recent[-_STILL_GLAD:]))
+        sides = (self._bank.told(_own_words(turn.text)) for turn in reversed(situation.recent[-_STILL_GLAD:]))
         return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
 
     def _listen(self, heard: _Heard, reply: "_Reply") -> None:
@@ -220,14 +231,10 @@ class ScriptedCounsellor:
             remembered = None
 
         reflection = heard.reflection
-        named = self._bank.named(heard.mood, heard.situation.emotion)
-        is_new_subject = heard.told is not None and not heard.told.is_general and heard.is_new
-        if heard.told is not None and is_new_subject and not is_opened:
-            reply.add(heard.told.says, named, *self._bank.neutral)
-        elif reflection is not None and reply.is_new(*reflection.says):
+        if reflection is not None and reply.is_new(*reflection.says) and (is_opened or not heard.is_told_first):
             reply.add(reflection.says)
             if reflection.kind is Kind.FEELS and not remembered and not is_opened:
-                reply.add([line for line in self._bank.untold.get(heard.mood, ()) if not reflection.is_said_by(line)])
+                reply.add(*self._besides(heard, reflection))
         else:
             reply.add(*self._validations(heard), *self._bank.neutral)
 
@@ -238,6 +245,13 @@ class ScriptedCounsellor:
             reply.say(*offer)
         else:
             reply.add(*self._questions(heard))
+
+    def _besides(self, heard: _Heard, feeling: Reflection) -> Sequence[Sequence[str]]:
+        """Return what goes with a feeling that was given back: what else was told, or words for it."""
+        others = [line for other in heard.reflections[1:] if other.kind is not Kind.FEELS for line in other.says]
+        situation = heard.told.says if heard.is_new and heard.told is not None and not heard.told.is_general else ()
+        lines = situation or others or self._bank.untold.get(heard.mood, ())
+        return [[line for line in lines if not feeling.is_said_by(line)]]
 
     def _validations(self, heard: _Heard) -> Sequence[Sequence[str]]:
         """Return what shows that these words were heard, the most fitting first."""
@@ -284,7 +298,7 @@ class ScriptedCounsellor:
         return self._bank.exercises.fitting(heard.text, _lately(heard.situation), emotion, is_new=reply.is_new)
 
     def _is_low(self, turn: Turn) -> bool:
-        told = self._bank.told(turn.text.strip().lower())
+        told = self._bank.told(_own_words(turn.text))
         return told is Mood.LOW or (turn.answer is not None and turn.answer.emotion in LOW)
 
     def _questions(self, heard: _Heard) -> Sequence[Sequence[str]]:
@@ -363,6 +377,11 @@ def _stage(mood: Mood, subject: Topic | None, turns: int) -> Stage:
     if mood is Mood.UNKNOWN and subject is None:
         return Stage.EXPLORE
     return Stage.EXPLORE if turns < 2 else Stage.COMFORT if turns < 4 else Stage.ACT
+
+
+def _own_words(text: str) -> str:
+    """Return a text as patterns read it, without what others said in it."""
+    return _QUOTATION.sub(" ", text).strip().lower()
 
 
 def _said(turns: Sequence[Turn]) -> list[str]:

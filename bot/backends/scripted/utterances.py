@@ -142,7 +142,8 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
     if form in _NOMINAL:
         return before.tag[0] in "VEX" and before.tag != "VCN" and not serves  # "아님" is "or"
     if form == _PAST:
-        return tag == "EF" or (before.tag[:2] in {"EP", "VC", "VA", "XS"} and not serves)
+        is_quoted = following.form in {"소리", "말", "이야기", "얘기"}  # "고맙다 소리 한마디"
+        return tag == "EF" or (before.tag[:2] in {"EP", "VC", "VA", "VX", "XS"} and not serves and not is_quoted)
     if following.tag == "VX" or (following.form, following.tag) == ("하", "VV"):
         return False  # "키우셨겠구나 싶어", "고맙습니다 하고"
     if tag == "EC" and form in _BARE:
