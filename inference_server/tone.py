@@ -151,7 +151,9 @@ def _fits(swap: Swap, sentence: Sentence, index: int, ends: Sequence[Final]) -> 
     return (
         len(there) == len(expected)
         and all(atom in (f"{token.form}/{tag(token)}", token.tag) for atom, token in zip(expected, there, strict=True))
-        and all(attached(sentence.tokens, place) for place in range(index + 1, after))
+        and all(
+            attached(sentence.tokens, place) or sentence.tokens[place].tag == "VX" for place in range(index + 1, after)
+        )
         and (not swap.near or any(token.form in sentence.words[swap.near] for token in sentence.clause(index)))
         and (not swap.ends or any(end.head == after - 1 for end in ends))
     )

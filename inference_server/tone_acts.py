@@ -11,6 +11,9 @@ _PREDICATES = ("VV", "VA", "VX", "VCP", "VCN", "XSV", "XSA")
 _DENIALS = ("안/MAG", "못/MAG", "않/VX", "못하/VX", "말/VX", "없/VA", "아니/VCN")
 _HUMBLE = ("께", "드리", "여쭈", "여쭙", "뵙")
 POLITE_VERBS = ("계시", "주무시", "드시", "잡수시")  # their 시 is part of the word
+_COMPANY = frozenset(("랑", "이랑", "와", "과", "하고"))
+_GROUNDS = frozenset(("니", "으니", "니까", "으니까", "지만", "어서", "라서", "는데", "ᆫ데"))
+_LISTENER = (("나", "NP"), ("내", "MM"))  # a counsellor is 저: who says 나만 speaks for the listener
 _HONOURS = frozenset(("시", "으시", *POLITE_VERBS))
 
 
@@ -102,16 +105,22 @@ class Sentence:
         feels = about_you and stem in self.words["feelings"]
         trails_off = act == "echo" and any(token.tag == "SE" for token in self.tokens[end.stop : end.stop + 1])
         is_past, said = "었" in end.prefinals, self.clause(end.head)
+        asked = self.clause(end.head, through=("라고",))
         moved = is_past and about_you and (feels or tag(head) in ("VA", "XSA"))
         kinds = {
-            "sigh": _has({"얼마나"}, self.tokens[: end.head]) and (not end.question or moved),
+            "sigh": self._is_sighed(end.head, self.tokens[: end.head]) and (not end.question or moved),
             "suggestion": is_now and self._is_suggested(end.head),
             "shared": end.question and (is_past or head.form == "그렇") and not self._is_denied(end.head),
             "checked": end.question and head.form == "맞",
             "acknowledged": head.form in ("그렇", "그러") or (not about_you and _has({"그런", "그렇게"}, said)),
             "insisted": _has({"저", "제", "저희", "당신"}, self.tokens[: end.head]),
             "bidden": end.base.startswith(("자", "으라")) or (end.base[:1] == "라" and tag(head) not in ("VCP", "VCN")),
-            "retold": self._is_retold(end.head),
+            "proposed": end.base.startswith("자"),
+            "retold": is_now and self._is_retold(end.head),
+            "recounted": about_you and is_past and self._is_recounted(end.head),
+            "voiced": not about_you and self._is_voiced(end.head),
+            "instructed": self._is_instructed(end),
+            "only": head.form == "밖에",
             "allowed": self._is_allowed(end),
             "favour": head.form.endswith("주"),
             "sorry": stem in self.words["sorry"],
@@ -120,14 +129,15 @@ class Sentence:
             "conditional": any(token.tag == "EC" and token.form.endswith("면") for token in self.tokens[: end.head]),
             "feeling": feels,
             "inferred": about_you and self._is_inferred(end),
+            "gathered": not about_you and self._is_gathered(end),
             "felt": about_you and not end.question and (feels or self._is_felt(end)),
             "supposed": about_you and "겠" in end.prefinals and not willed,
             "question": end.question or trails_off,
             "yours": about_you,
-            "giving": head.form == "드리" and not end.prefinals and self.tokens[end.head - 1].tag != "NNG",
+            "giving": head.form == "드리" and not end.prefinals and self._is_given(end.head),
             "guess": self._is_guess(end, act),
             "quiet": end.act == "ask" and not end.question and not end.spoken.endswith("까"),
-            "choice": requested and tag(head) == "VV" and _has(self.words["open_words"], said),
+            "choice": requested and tag(head) == "VV" and _has(self.words["open_words"], asked),
             "request": requested,
             "chance": "겠" in end.prefinals and head.form not in ("모르", "알"),
             "copula": is_now and tag(head) in ("VCP", "VCN"),
@@ -150,7 +160,7 @@ class Sentence:
             return "propose"  # 하나씩 적어 보죠
         if end.question:
             return "ask" if plain or (end.act == "trail" and self._is_open()) else end.act
-        if plain and (self.tokens[end.head].form == "어떻" or _has({"얼마나"}, self.clause(end.head))):
+        if plain and (self.tokens[end.head].form == "어떻" or self._is_sighed(end.head, self.clause(end.head))):
             return "ask"
         if not plain or not self.tokens[end.stop - 1].form.endswith("요") or end.prefinals - {"시"}:
             return "tell" if end.act == "honor" else end.act
@@ -167,6 +177,10 @@ class Sentence:
         humble = _has({"여쭈", "드리"}, self.tokens[: end.head])
         caring = self._stem(end.head) in self.words["selfcare"] and not self._has_topic(end.head)
         return "command" if caring or (self._is_asked(end.head) and not humble) else "tell"
+
+    def _is_sighed(self, head: int, said: Sequence[Morpheme]) -> bool:
+        """Whether 얼마나 makes the end an outcry (얼마나 힘드셨어요), and not a thought (얼마나 힘드셨을까 싶어요)."""
+        return self.tokens[head].form != "싶" and _has({"얼마나"}, said)
 
     def _is_wished(self, end: Final) -> bool:
         """Whether -세요 asks something of the listener (쉬세요, 행복하세요) or honours what is so (대단하세요)."""
@@ -201,14 +215,18 @@ class Sentence:
         if head.form == "드리" or (_is_mine(said) and (self._is_verb(end.head) or head.form == "있")):
             return "offer"
         cued = head.form == "보" or _has(self.words["cues"] | {"같이", "함께", "우리"}, self.tokens)
+        asked = self.clause(end.head, through=("라고", "라면"))
+        if _names(asked, self.words["others"] | self.words["elders"]) and self._is_verb(end.head) and self._is_open():
+            return "theirs"
         if self._can_be_willed(end) and (cued or not self._has_topic(end.head)):
             return "invite"
         if tag(head) in ("VCP", "VCN") or head.form == "맞" or _has({"왜"}, said):
             return "plain"
-        allowed = _has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head])
-        if allowed or self._is_open() or head.form in ("않", "괜찮", "좋"):
+        if _has({"수", "어도"}, self.tokens[max(0, end.head - 2) : end.head]):
             return ""
-        return "plain" if head.form in ("있", "없") else "doubt"
+        if head.form in ("있", "없"):
+            return "plain"
+        return "" if self._is_open() or head.form in ("않", "괜찮", "좋") else "doubt"
 
     def _is_shared(self, end: Final) -> bool:
         """Whether it is proposed to both: 같이 해 봐요, 천천히 가요, 서두르지 않기로 해요."""
@@ -218,11 +236,17 @@ class Sentence:
         joint, auxiliary = self._stem(end.head) in self.words["joint"], tag(self.tokens[end.head]) == "VX"
         if any(
             (token.form in ("같이", "함께") and token.tag == "MAG")
-            or (token.form == "우리" and after.tag[0] not in "JN")
+            or (token.form == "우리" and (after.tag[0] not in "JN" or after.form in self.words["times"]))
+            or (token.form in ("저", "저희") and after.form in _COMPANY)
             for token, after in (*pairwise(before[:3]), *pairwise([*said, self.tokens[end.head]]))
         ):
             return joint or auxiliary or not self._has_topic(end.head)
-        if [token.form for token in before[-2:]] == ["기", "로"]:
+        stem = self._stem(end.head)
+        while before and before[-1].form != "로" and stem.startswith(before[-1].form):
+            before = before[:-1]
+        if [token.form for token in before[-2:]] == ["기", "로"]:  # 쉬기로 해요, 쉬기로 약속해요
+            return True
+        if stem == "나누" and not _has(_COMPANY, said) and not self._has_topic(end.head):
             return True
         if auxiliary:  # 천천히 줄여 가요
             joint = (
@@ -231,6 +255,27 @@ class Sentence:
                 and self._stem(end.head - 2)[-1:] not in ("지", "되")
             )
         return joint and _has(self.words["cues"], before) and not self._has_topic(end.head)
+
+    def _is_instructed(self, end: Final) -> bool:
+        """Whether -고요 is a step of an exercise: 두 발을 바닥에 붙이시고요, 눈을 살짝 감고요."""
+        said = self.clause(end.head)
+        stepped = end.act == "also" and not end.question and not end.prefinals - {"시"} and self._can_be_willed(end)
+        told = "시" in end.prefinals or _has(self.words["limbs"], said)
+        return stepped and told and not _has({"도"}, said) and not _is_mine(self.tokens[: end.head])
+
+    def _is_voiced(self, head: int) -> bool:
+        """Whether it is said in the listener's place: 나만 그런 것 같죠, 빈자리를 보면 목이 메죠."""
+        before, stem = self.tokens[:head], self._stem(head)
+        if self._is_denied(head) or _has({"누구", "사람", "저", "제"}, before):
+            return False
+        mine = any((token.form, token.tag) in _LISTENER for token in before)
+        stirred = before[-1:] and before[-1].tag == "JKS" and _has(self.words["inner"], before[-2:-1])
+        return bool(stirred) or (mine and stem in self.words["feelings"] | self.words["heartfelt"])
+
+    def _is_given(self, head: int) -> bool:
+        """Whether 드리 promises something (알려 드려요), and is not done by saying it (부탁드려요, 권해 드려요)."""
+        before = self.tokens[max(0, head - 3) : head]
+        return not any(token.tag == "NNG" for token in before[-1:]) and not _has(self.words["urging"], before)
 
     def _is_guess(self, end: Final, act: str) -> bool:
         """Whether 겠 guesses at what, told flatly, would sound like a promise: 곧 오겠네요, 놀라겠죠."""
@@ -310,7 +355,15 @@ class Sentence:
     def _is_inferred(self, end: Final) -> bool:
         """Whether it is gathered from what the listener told, not witnessed: 마음에 담아 두고 계셨군요."""
         head, cheered = self.tokens[end.head], any("!" in token.form for token in self.tokens[end.stop : end.stop + 1])
-        return not cheered and "겠" not in end.prefinals and head.form != "주" and tag(head) not in ("VCP", "VCN")
+        favour = head.form == "주" and not any(token.tag == "JKS" for token in self.clause(end.head))
+        return not cheered and "겠" not in end.prefinals and not favour and tag(head) not in ("VCP", "VCN")
+
+    def _is_gathered(self, end: Final) -> bool:
+        """Whether what is told without a 시 is the listener's all the same: 눈물이 쏟아졌군요, 가슴에 남아 있었네요."""
+        said = self.clause(end.head)
+        within = "었" in end.prefinals and _has(self.words["inner"], said)
+        happens = end.act == "exclaim" and ("었" in end.prefinals or self._is_verb(end.head))
+        return (happens or within) and self._is_inferred(end) and not _has({"저", "제"}, said)
 
     def _is_felt(self, end: Final) -> bool:
         """Whether only the listener can know it: 마음을 놓기 어려우시죠, 기운이 쭉 빠지시죠."""
@@ -327,7 +380,16 @@ class Sentence:
         """Whether the sentence gives back what the listener said: 안 나오셨다는 거네요, 듣고 싶으셨던 거네요."""
         told, noun = self.tokens[max(0, head - 4) : max(0, head - 1)], self.tokens[head - 1]
         quoted = any(token.form.endswith(("다는", "라는", "자는")) for token in told[-1:])
+        if noun.form in ("이야기", "얘기"):
+            return quoted
         return noun.form in ("거", "것", "말", "말씀", "뜻") and (quoted or _has(_HONOURS, told))
+
+    def _is_recounted(self, head: int) -> bool:
+        """Whether the sentence says what the listener once said: 이사하신다고 하셨어요."""
+        before = self.tokens[max(0, head - 2) : head]  # 하, or 말씀하
+        return self.tokens[head].form in ("하", "그러") and any(
+            token.form.endswith(("다고", "라고")) for token in before
+        )
 
     def _has_topic(self, head: int) -> bool:
         return any(
@@ -343,8 +405,9 @@ class Sentence:
 
     def _stem(self, head: int) -> str:
         """Return the predicate with the noun or root that it makes a verb of: 속상하, 걱정되."""
-        form = self.tokens[head].form
-        return self.tokens[head - 1].form + form if head and self.tokens[head].tag.startswith("XS") else form
+        token, noun = self.tokens[head], self.tokens[max(0, head - 1)]
+        made = token.tag.startswith("XS") or (token.form == "되" and noun.tag == "NNG" and attached(self.tokens, head))
+        return noun.form + token.form if head and made else token.form
 
     def clause(self, index: int, *, through: tuple[str, ...] = ()) -> Sequence[Morpheme]:
         """Return the morphemes of the clause up to its predicate at `index`; `through` names connectives to pass."""
@@ -361,17 +424,22 @@ class Sentence:
         return not linked and token.form not in ("게", "지")
 
     def wisher(self) -> int | None:
-        """Return the particle of 저 where only 시 says whose deed is wished: 저는 푹 쉬셨으면 해요."""
-        wished = any(
-            end.form in ("면", "으면") and wish.form in ("좋", "하", "싶") and self._is_your_deed(place)
+        """Return after what to name the listener where only 시 says whose deed is wished: 저는 푹 쉬셨으면 해요."""
+        wishes = [
+            place
             for place, (end, wish) in enumerate(pairwise(self.tokens))
-        )
+            if end.form in ("면", "으면") and wish.form in ("좋", "하", "싶") and self._is_your_deed(place)
+        ]
         mine = [
             place
             for place, (me, particle) in enumerate(pairwise(self.tokens), start=1)
             if me.form in ("저", "저희") and particle.form in ("는", "도", "ᆫ")
         ]
-        return mine[0] if wished and mine else None
+        if not wishes or not mine:
+            return None
+        grounds = [place for place in range(mine[0], wishes[0]) if self.tokens[place].form in _GROUNDS]
+        place = (grounds or mine[:1])[-1]  # 저는 곁에 없지만 꼭 쉬셨으면 해요: it is not you who are absent
+        return place + 1 if self.tokens[place + 1].tag == "SP" else place
 
     def _is_your_deed(self, end: int) -> bool:
         deed = [place for place in range(max(0, end - 2), end) if self.tokens[place].form in _HONOURS]
@@ -398,8 +466,28 @@ class Sentence:
             return True  # 돌아가시다 without a place is to die, and keeps its 시
         if _has({"께서"}, said) or _is_spoken_of(said, self.words["elders"]) or self._is_promised(index):
             return True
+        if _is_styled(said) or self._describes_an_elder(index) or self._is_feared_of_an_elder(index):
+            return True
         bidden = any(token.form == "라고" for token in self.tokens[index + 1 : index + 2])
         return bidden and self._humbles_before_an_elder(index)  # 아버님께 병원에 가 보시라고 말씀드렸어요
+
+    def _describes_an_elder(self, index: int) -> bool:
+        """Whether the 시 is of the elder named next: 몸이 불편하신 어머니, 키워 주신 할머니, but not 만나신 선생님."""
+        honour = index + 1 if any(token.tag == "EP" for token in self.tokens[index + 1 : index + 2]) else index
+        after = self.tokens[honour + 1 : honour + 3]
+        if len(after) < 2 or after[0].tag != "ETM" or after[1].form not in self.words["elders"]:
+            return False
+        verb = self.tokens[honour if self.tokens[honour].form in POLITE_VERBS else honour - 1]
+        own = any(token.tag == "JKS" for token in self.clause(index))
+        return own or tag(verb) in ("VA", "XSA") or f"{verb.form}/{tag(verb)}" in ("주/VX", "계시/VV")
+
+    def _is_feared_of_an_elder(self, index: int) -> bool:
+        """Whether it is the elder before whom one fears it: 어머니께 말씀드리자니 실망하실까 봐."""
+        said, after = self.clause(index), self.tokens[index + 1 : index + 3]
+        start = index - len(said)
+        feared = [token.form for token in after] == ["ᆯ까", "보"] and not any(token.tag == "JKS" for token in said)
+        linked = start > 0 and self.tokens[start - 1].form in ("자니", "면", "으면")
+        return feared and linked and self._humbles_before_an_elder(start - 1)
 
     def _is_promised(self, index: int) -> bool:
         """Whether 께서 still waits for its 시: 어머니께서 힘든 이야기를 꺼내셨군요."""
@@ -414,6 +502,8 @@ class Sentence:
         """Whether it is an elder to whom one speaks or gives: 어머니께 말씀드렸어요, 장인어른을 뵙고."""
         if self.tokens[index].form == "께":
             return any(token.form in self.words["elders"] for token in self.tokens[max(0, index - 2) : index])
+        if self.tokens[index].form == "드리" and _has(self.words["dues"], self.clause(index)):
+            return True
         said = self.tokens[:index]
         return any(
             particle in ("께", "에게", "한테", "을", "를") and not _is_mine(said[place:])
@@ -469,5 +559,23 @@ def _is_spoken_of(said: Sequence[Morpheme], people: Set[str]) -> bool:
     )
 
 
+def _names(said: Sequence[Morpheme], people: Set[str]) -> bool:
+    """Whether the deed is one of theirs: 본 사람은 뭐라고 할까요, 가까운 사람이라면 뭐라고 할까요."""
+    supposed = any(one.form in people and after.tag == "VCP" for one, after in pairwise(said))
+    return supposed or _is_spoken_of(said, people)
+
+
+def _is_styled(said: Sequence[Morpheme]) -> bool:
+    """Whether somebody is honoured by 분 after what they are: 아내분이, 상사분은."""
+    return any(
+        noun.tag == "NNG"
+        and mark.form == "분"
+        and mark.start == noun.end
+        and particle.tag in ("JKS", "JX")
+        and particle.form in ("이", "은", "도")
+        for noun, mark, particle in zip(said, said[1:], said[2:], strict=False)
+    )
+
+
 def _has(forms: Set[str], said: Sequence[Morpheme]) -> bool:
-    return any(token.form in forms for token in said)
+    return any(token.form in forms and token.tag != "SW" for token in said)

@@ -23,7 +23,8 @@ _LIGHT = (
 # What Kiwi cuts now one way, now another: 들었다 is 듣다 and 들다, 반가움 a noun of its own.
 _WHOLE = (
     {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}
-    | {"그때": "때", "저마다": "저", "얼마나": "얼마", "지난주": "지나주", "지난달": "지나달"}
+    | {"기우": "기울", "그때": "때", "저마다": "저", "얼마나": "얼마", "지난주": "지나주", "지난달": "지나달"}
+    | {"안드로이드도": "안드로이드", "휴먼이": "휴먼", "푸": "풀", "도": "돌", "다": "달", "달래": "달", "펴": "피"}
     | {"반가움": "반갑", "어려움": "어렵", "즐거움": "즐겁", "외로움": "외롭", "두려움": "두렵", "그리움": "그립"}
     | {"괴로움": "괴롭", "아쉬움": "아쉽", "슬픔": "슬프", "기쁨": "기쁘", "아픔": "아프", "느낌": "느끼"}
 )
@@ -34,7 +35,8 @@ def corrected(tokens: Iterable[Morpheme], words: Words) -> list[Morpheme]:
     """Read again what Kiwi takes for something else."""
     read: list[Morpheme] = []
     for token in tokens:
-        read.append(_honorific(read, _contracted(read, _quoted(read, token)), words))
+        token = _torn(read, _contracted(read, _quoted(read, token)))
+        read.append(_honorific(read, _mistaken(read, token, words), words))
     return read
 
 
@@ -66,7 +68,7 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
         case [("지", "EC"), ("않", "VX"), ("어요", _)] if read[-1].start < read[-2].end:
             token = read[-2]._replace(form="잖아요", tag="EF", end=token.end)
             del read[-2:]
-        case [("것", "NNB"), ("이", "VCP"), ("요", "EF")] if (
+        case [("것", "NNB"), ("이", "VCP"), ("요", "EF" | "EC")] if (
             len(read) > 2 and read[-3].tag == "ETM" and read[-3].end == read[-1].start
         ):  # 않을게요, taken for 않을 것이요
             token = read[-3]._replace(form=read[-3].form + "게요", tag="EF", end=token.end)
@@ -82,8 +84,43 @@ def _contracted(read: list[Morpheme], token: Morpheme) -> Morpheme:
             token = token._replace(form="먹", tag="VV")  # 챙겨 드셨는지
         case [*_, ("더", "MAG"), ("ᆯ", "JKO")]:
             token = read.pop()._replace(form="덜")
-        case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG")]:
+        case [*_, ("뭐", "IC"), (_, "VV" | "VV-I" | "VV-R" | "VA" | "MAG" | "JKS")]:
             read[-1] = read[-1]._replace(tag="NP")
+    return token
+
+
+def _mistaken(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
+    match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
+        case [*_, ("주무시", "VX")]:
+            token = token._replace(tag="VV")  # 어떻게 주무세요
+        case [*_, ("깁", "VV-I"), ("으시" | "으세요" as honour, _)] if not any(each.tag == "JKO" for each in read):
+            read[-1] = read[-1]._replace(form="기울", tag="VV")
+            token = token._replace(form=honour.removeprefix("으"))
+        case [*_, ("저", "IC"), (_, kind)] if kind[0] != "S":
+            read[-1] = read[-1]._replace(tag="NP")  # 저 여기 있을게요
+        case [*_, ("어" | "아" | "라" | "ᆫ데", "EF"), (_, kind)] if kind[0] in "NMVXI":
+            read[-1] = read[-1]._replace(tag="EC")  # 낯설어 밤마다 뒤척이신다면
+        case [*_, (stem, "VA" | "VA-R"), (_, kind)] if stem in words["becoming"] and kind != "ETM":
+            read[-1] = read[-1]._replace(tag="VV")  # 어깨가 굳으세요
+    return token
+
+
+def _torn(read: list[Morpheme], token: Morpheme) -> Morpheme:
+    match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
+        case [("라", "EF"), ("고", "JKQ"), ("되", "VV")] if read[-2].end < read[-1].start:
+            read[-2:] = [read[-2]._replace(tag="EC"), read[-1]._replace(form="고되", tag="VA", end=token.end)]
+            token = read.pop()  # 자리라 고되시겠어요
+        case [("는", "ETM"), ("지", "NNB" | "NNG"), ("궁금", _)] if read[-1].start == read[-2].end:
+            read[-2:] = [read[-2]._replace(form="는지", tag="EC", end=read[-1].end)]
+        case [("어", "EC"), ("보", "VX"), ("니까", _)] if len(read) > 2 and read[-1].start < read[-3].end:
+            del read[-2:]
+            token = token._replace(form="ᆸ니까", tag="EF")  # 갑니까
+        case [("나", "NP"), ("의", "JKG"), ("쉬", "VV")] if read[-1].end == token.start:
+            token = token._replace(form="내쉬", start=read[-2].start)
+            del read[-2:]
+        case [("저", "NP"), ("의", "JKG"), ("ᆯ", _)]:
+            token = read[-2]._replace(form="젤", tag="MAG", end=token.end)
+            del read[-2:]
     return token
 
 
@@ -92,7 +129,7 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
         token = token._replace(form="드시", tag="VV")
     match [*((each.form, each.tag) for each in read[-2:]), (token.form, token.tag)]:
         case [("주무" | "계" as stem, "NNG"), ("이", "VCP"), ("세요", "EF")]:
-            auxiliary = len(read) > 2 and read[-3].tag == "EC"
+            auxiliary = stem == "계" and len(read) > 2 and read[-3].tag == "EC"
             read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
             return token._replace(form="어요")
         case [("어", "EC"), ("들", "VX"), ("세요", "EF")] if len(read) > 2 and read[-3].form == "챙기":
@@ -155,7 +192,7 @@ def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
     if not joined:
         return literal
     if joined[0].tag != "VCP":
-        return _word(joined).replace("것일세", "걸세").replace("거인가", "건가") + literal
+        return _word(joined).replace("것일세", "걸세").replace("거인가", "건가").replace("거일까", "걸까") + literal
     noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
     noun = "것" if joined[1].form in ("기", "ᆯ세") else noun  # 친구이기 때문입니다, not 친구기
     return _word([Piece(noun, "NNG"), *joined])[1:] + literal
