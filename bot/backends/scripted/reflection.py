@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -125,7 +125,10 @@ class Reflector:
             words = [m for m in sentence if not is_mark(m)]
             if not words or "?" in written:
                 continue
-            attempts = [partial(self._state, text, words), partial(self._told, text, words, frames(written))]
+            is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
+            attempts = [partial(self._state, text, words)]
+            if is_over or words[-1].tag != "EC":
+                attempts.append(partial(self._told, text, words, frames(written)))
             attempts += [partial(self._state, text, words[: i + 1]) for i, m in enumerate(words) if m.form in _BECAUSE]
             if was_asked:
                 attempts.append(partial(self._named, text, words))
@@ -337,6 +340,8 @@ class Reflector:
             if any(_hangs_on_speaker(one, other) for one, other in pairwise(sentence) if one.end <= start):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             kept = [m for m in sentence if m.start >= start]
+            if _has_subject(m for m in sentence if m.start < start) and not _has_subject(kept):
+                continue  # nobody would know any more who did it
             try:
                 self._check_words(text, kept)
                 words = self._words(text, kept, end)
@@ -365,6 +370,8 @@ class Reflector:
                 continue
             if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
                 raise _Unsafe
+            if word.group().endswith(("..", "…")):
+                raise _Unsafe  # two sentences in one
             if "," in word.group() and inside and inside[-1].tag not in {"EC", "EF", "SP"}:
                 raise _Unsafe  # "이 년, 생일을"
             after = [m for m in sentence if m.start - start >= word.end()]
@@ -434,6 +441,11 @@ class Reflector:
 
 def _is_denied(body: Sequence[Morpheme]) -> bool:
     return any(m.tag == "MAG" and m.form in {"안", "못"} for m in body[-3:])
+
+
+def _has_subject(morphemes: Iterable[Morpheme]) -> bool:
+    pairs = pairwise(morphemes)
+    return any(m.tag == "JKS" or (m.tag == "JX" and m.form in _AS_TOPIC and noun.tag[0] == "N") for noun, m in pairs)
 
 
 def _is_left_over(words: str) -> bool:

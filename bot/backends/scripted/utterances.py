@@ -49,6 +49,7 @@ _SERVED = {
     "드리",
 }
 _SERVED |= {"들", "죽", "미치", "하", "되", "좋"}
+_QUOTES_BARE = {"하", "이러", "그러"}
 _MAYBE = {"ᆯ까", "을까"}
 _SOFT = {"는데", "은데", "ᆫ데", "는데요", "은데요", "ᆫ데요"}  # "…했는데요 그냥" goes on
 # What closes one before … and ㅠㅠ.
@@ -144,7 +145,7 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
     if form == _PAST:
         is_quoted = following.form in {"소리", "말", "이야기", "얘기"}  # "고맙다 소리 한마디"
         return tag == "EF" or (before.tag[:2] in {"EP", "VC", "VA", "VX", "XS"} and not serves and not is_quoted)
-    if following.tag == "VX" or (following.form, following.tag) == ("하", "VV"):
+    if following.tag == "VX" or (following.tag == "VV" and following.form in _QUOTES_BARE):
         return False  # "키우셨겠구나 싶어", "고맙습니다 하고"
     if tag == "EC" and form in _BARE:
         return following.tag[0] != "V" or before.start == before.end  # "-다고 해", drawn together to "-대"
