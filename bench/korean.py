@@ -95,11 +95,13 @@ def reflections() -> dict[str, float]:
     for text, verdict, judged in rows(SCRIPTED / "reflections_judged.tsv"):
         found = reflector.reflect(text, morphemes(text), frames=lambda _: [FRAME])
         if verdict == "danger":
-            verdicts["echoes of danger"] += found is not None
-        elif found is not None:
-            verdicts["reflected"] += 1
-            verdicts[verdict if found.says[0] == judged else "unjudged"] += 1
+            verdicts["messages of danger"] += 1
+            verdicts["echoes of danger"] += bool(found)
+            continue
         verdicts["messages"] += 1
+        if found:
+            verdicts["reflected"] += 1
+            verdicts[verdict if found[0].says[0] == judged else "unjudged"] += 1
     return {"good_of_reflected": round(verdicts["good"] / verdicts["reflected"], 3), **verdicts}
 
 

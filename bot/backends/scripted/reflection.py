@@ -372,7 +372,7 @@ class Reflector:
                 raise _Unsafe
             if word.group().endswith(("..", "…")):
                 raise _Unsafe  # two sentences in one
-            if "," in word.group() and inside and inside[-1].tag not in {"EC", "EF", "SP"}:
+            if "," in word.group() and not any(m.tag[0] == "E" for m in inside):
                 raise _Unsafe  # "이 년, 생일을"
             after = [m for m in sentence if m.start - start >= word.end()]
             if self._is_left_out(inside, after, said) or (
