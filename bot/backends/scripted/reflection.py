@@ -28,6 +28,9 @@ _AMOUNT = re.compile(r"\d+[가-힣]+")
 _FIRST_PERSON = {"나", "저"}
 _ACTS = {"것", "그것", "이것"}
 _AS_TOPIC = {"은", "는", "ᆫ"}
+_BECAUSE_WITHIN = 3
+"""Words of a clause that tells why: whose feeling is meant in a longer one is not sure."""
+
 _PARTICLES_LEFT_OUT = {
     *_AS_TOPIC,
     "이",
@@ -129,7 +132,11 @@ class Reflector:
             attempts = [partial(self._state, text, words)]
             if is_over or words[-1].tag != "EC":
                 attempts.append(partial(self._told, text, words, frames(written)))
-            attempts += [partial(self._state, text, words[: i + 1]) for i, m in enumerate(words) if m.form in _BECAUSE]
+            attempts += [
+                partial(self._state, text, words[: i + 1])
+                for i, m in enumerate(words)
+                if m.form in _BECAUSE and len(text[words[0].start : m.end].split()) <= _BECAUSE_WITHIN
+            ]
             if was_asked:
                 attempts.append(partial(self._named, text, words))
             found += [replace(reflection, source=written) for reflection in _safe(attempts)]
@@ -159,12 +166,13 @@ class Reflector:
         if endings not in ([], ["었"]) or hearsay:
             raise _Unsafe
         before, predicate = _cut_predicate(body)
-        if any(m.tag == "NP" and m.form not in _FIRST_PERSON | _ACTS for m in before):
+        if any((m.tag == "NP" and m.form not in _FIRST_PERSON | _ACTS) or m.form == "처럼" for m in before):
             raise _Unsafe
         stem = "".join(m.form for m in predicate)
         spoken = [(m.form, m.tag) for m in predicate]
         name, kind = stem, Kind.FEELS
 
+        self._check_wish(before, stem, endings)
         if stem == "싶" and _ends_with(before, "고"):
             before, kind = before[:-1], Kind.WISHES
             name = "보고 싶" if _ends_with(before, "보") else stem
@@ -173,7 +181,7 @@ class Reflector:
             if "".join(m.form for m in _cut_predicate(before)[1]) not in self._lexicon["doing"]:
                 raise _Unsafe
             spoken = [("계시", "VV")]
-        elif _ends_with(before, "못") and stem in self._lexicon["unable"]:
+        elif _ends_with(before, "못") and stem in self._lexicon["unable"] and sentence[-1].form not in _NOMINAL:
             spoken, kind = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)], Kind.CANNOT
         elif f"{_noun_before(before)} {stem}" in self._lexicon["inner_pairs"]:
             kind = Kind.GOES_ON if _noun_before(before) in self._lexicon["bodily"] else kind
@@ -198,6 +206,7 @@ class Reflector:
             raise _Unsafe  # "바꿔 놓고" is not over
         stem = "".join(m.form for m in predicate)
         self._check_told(before, stem, endings)
+        self._check_wish(before, stem, endings)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
             words = self._clause(text, sentence, predicate[0].start)
             return Reflection(
@@ -232,6 +241,15 @@ class Reflector:
         else:
             says = f"{words}{self._join([*spoken, (ending, 'ETM')])} 말을 들으셨군요."
         return Reflection((says,), spoken[0][0], Kind.WAS_SAID)
+
+    def _check_wish(self, before: Sequence[Morpheme], stem: str, endings: Sequence[str]) -> None:
+        """Let through no wish that may be one to be gone: to leave, to rest, that something would not come."""
+        leaves = stem == "싶" and any(m.form in self._lexicon["leaving"] for m in before[-2:])
+        others = any(m.form in self._lexicon["kin"] or m.form in {"누구", "사람"} for m in before)
+        hopes = stem in {"좋", "싶", "되", "하"} and any(m.form.endswith("으면") or m.form == "면" for m in before[-1:])
+        is_allowed = any(one.form == "어도" and other.form == "되" for one, other in pairwise(before))
+        if leaves or is_allowed or (hopes and not others):
+            raise _Unsafe
 
     def _check_told(self, before: Sequence[Morpheme], stem: str, endings: Sequence[str]) -> None:
         """Let through what says something by itself, asks nothing, and is not about the speaker as its object."""
@@ -361,31 +379,34 @@ class Reflector:
         start = sentence[0].start
         said: list[str] = []
         for word in re.finditer(r"\S+", text[start:end]):
-            plain = word.group().strip(",.…~")
             inside = [m for m in sentence if word.start() <= m.start - start < word.end() and m.start < end]
-            if inside and _MONEY.match(plain):
-                if inside[-1].tag not in {"JKO", "JKS"}:
-                    raise _Unsafe
-                said.append(self._join([("돈", "NNG"), *((m.form, m.tag) for m in inside if m.tag[0] == "J")]))
-                continue
-            if not inside or not (_WORD.fullmatch(plain) or self._is_span_of_time(plain)):
-                raise _Unsafe
-            if word.group().endswith(("..", "…")):
-                raise _Unsafe  # two sentences in one
-            if "," in word.group() and not any(m.tag[0] == "E" for m in inside):
-                raise _Unsafe  # "이 년, 생일을"
+            self._check_stop(word.group(), inside)
+            plain = word.group().strip(",~")
             after = [m for m in sentence if m.start - start >= word.end()]
+            if inside[0].form in _FIRST_PERSON and self._is_bound(inside, [m for m in sentence if m not in inside]):
+                raise _Unsafe
             if self._is_left_out(inside, after, said) or (
                 not said and (inside[0].tag in {"IC", "MAJ"} or plain in self._lexicon["openers"])
             ):
                 continue
-            if any(m.tag in _STRANGE and m.form not in self._lexicon["known"] for m in inside):
-                raise _Unsafe
-            said.append(self._as_we_say(plain, inside, after[0] if after else None))
+            said.append(self._as_we_say(plain, inside, after))
         if len(said) > _MOST_WORDS:
             raise _Unsafe
         words = re.sub(" +", " ", " ".join(filter(None, said))).lstrip()
         return f"{words.rstrip()} " if words and text[end - 1].isspace() else words
+
+    def _check_stop(self, word: str, inside: Sequence[Morpheme]) -> None:
+        """Let no word end what is one sentence to us only: "이 년, 생일을", "지웠어.. 결국"."""
+        is_linked = any(m.tag == "EC" and m.form in self._links for m in inside)
+        if not inside or word.endswith(("..", "…")) or ("," in word and not is_linked):
+            raise _Unsafe
+
+    def _is_bound(self, speaker: Sequence[Morpheme], others: Sequence[Morpheme]) -> bool:
+        """Whether a speaker cannot be left out: "붙잡고 있는 내가 싫다", or "언니는 갔고 나는 재수하고"."""
+        before = [m for m in others if m.end <= speaker[0].start]
+        is_told_of = bool(before) and before[-1].tag == "ETM"
+        is_topic = speaker[-1].tag == "JX" and speaker[-1].form in _AS_TOPIC
+        return is_told_of or (is_topic and _has_subject(others, topics_only=True))
 
     def _is_left_out(self, word: Sequence[Morpheme], after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether a word names the speaker: 내가, 나한테, 제 (옷을). Raise where the sentence hangs on it: 나만."""
@@ -423,8 +444,16 @@ class Reflector:
             tuple(self._lexicon["spans_of_time"])
         )
 
-    def _as_we_say(self, word: str, inside: Sequence[Morpheme], following: Morpheme | None) -> str:
+    def _as_we_say(self, word: str, inside: Sequence[Morpheme], after: Sequence[Morpheme]) -> str:
         head, *rest = inside
+        following = after[0] if after else None
+        if _MONEY.match(word) and inside[-1].tag in {"JKO", "JKS"}:
+            return self._join([("돈", "NNG"), *((m.form, m.tag) for m in inside if m.tag[0] == "J")])
+        if not (_WORD.fullmatch(word) or self._is_span_of_time(word)):
+            raise _Unsafe
+        if any(m.tag in _STRANGE and m.form not in self._lexicon["known"] for m in inside):
+            raise _Unsafe
+        is_quoted = any(m.form in _QUOTING for m in after)  # "엄마는 아무것도 모른다고" is a child's word
         nouns_as: Mapping[str, str] = self._lexicon["nouns_as"]
         if rest and f"{head.form}{rest[0].form}" in nouns_as:
             return self._join([(nouns_as[head.form + rest[0].form], "NNG"), *((m.form, m.tag) for m in rest[1:])])
@@ -434,7 +463,7 @@ class Reflector:
         if word in self._lexicon["words_as"]:
             return str(self._lexicon["words_as"][word])
         is_role = following is not None and following.form == "되"  # 좋은 엄마가 되다
-        if head.form not in nouns_as or is_role or any(m.tag[0] not in "JN" for m in rest):
+        if head.form not in nouns_as or is_role or is_quoted or any(m.tag[0] not in "JN" for m in rest):
             return word
         return self._join([(nouns_as[head.form], "NNG"), *((m.form, m.tag) for m in rest)])
 
@@ -443,9 +472,11 @@ def _is_denied(body: Sequence[Morpheme]) -> bool:
     return any(m.tag == "MAG" and m.form in {"안", "못"} for m in body[-3:])
 
 
-def _has_subject(morphemes: Iterable[Morpheme]) -> bool:
-    pairs = pairwise(morphemes)
-    return any(m.tag == "JKS" or (m.tag == "JX" and m.form in _AS_TOPIC and noun.tag[0] == "N") for noun, m in pairs)
+def _has_subject(morphemes: Iterable[Morpheme], *, topics_only: bool = False) -> bool:
+    return any(
+        (m.tag == "JKS" and not topics_only) or (m.tag == "JX" and m.form in _AS_TOPIC and noun.tag[0] == "N")
+        for noun, m in pairwise(morphemes)
+    )
 
 
 def _is_left_over(words: str) -> bool:

@@ -149,7 +149,7 @@ class ScriptedCounsellor:
         That is these words', or else a loss told before, or what the last ones were about.
         """
         earlier = (_own_words(turn.text) for turn in situation.recent)
-        hidden = {topic.hides for told in earlier for topic in self._bank.topics.met(told) if topic.hides}
+        hidden = {area for told in earlier for topic in self._bank.topics.met(told) for area in topic.hides}
         now = self._bank.topic(text, mood, hidden)
         before = [
             (number, topic)

@@ -41,8 +41,8 @@ class Topic:
     is_general: bool
     lasts: bool
     passes: bool
-    hides: str | None
-    """An area that is not meant from then on: "우리 애" is the dog that was spoken of."""
+    hides: frozenset[str]
+    """Areas that are not meant from then on: "우리 애" is the dog that was spoken of."""
     says: tuple[str, ...]
     questions: Mapping[Stage, tuple[str, ...]]
 
@@ -144,7 +144,7 @@ def _rules(area: str, table: Mapping[str, Any], shared: Mapping[str, str]) -> It
             is_general=entry.get("general", False),
             lasts=entry.get("lasts", False),
             passes=entry.get("passes", False),
-            hides=entry.get("hides"),
+            hides=frozenset(entry.get("hides", ())),
             says=tuple(entry["says"]),
             questions={stage: tuple(entry[stage]) for stage in Stage},
         )
