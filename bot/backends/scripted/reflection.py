@@ -132,11 +132,7 @@ class Reflector:
             attempts = [partial(self._state, text, words)]
             if is_over or words[-1].tag != "EC":
                 attempts.append(partial(self._told, text, words, frames(written)))
-            attempts += [
-                partial(self._state, text, words[: i + 1])
-                for i, m in enumerate(words)
-                if m.form in _BECAUSE and len(text[words[0].start : m.end].split()) <= _BECAUSE_WITHIN
-            ]
+            attempts += [partial(self._state, text, words[: i + 1]) for i, m in enumerate(words) if m.form in _BECAUSE]
             if was_asked:
                 attempts.append(partial(self._named, text, words))
             found += [replace(reflection, source=written) for reflection in _safe(attempts)]
@@ -161,10 +157,13 @@ class Reflector:
 
     def _state(self, text: str, sentence: Sequence[Morpheme]) -> Reflection:
         """The speaker's feeling, wish or inability: "내일 발표가 있는데 너무 떨려" becomes "… 너무 떨리시는군요."."""
-        self._check_words(text, sentence)
         body, endings, hearsay = self._without_ending(sentence)
-        if endings not in ([], ["었"]) or hearsay:
+        is_long = (
+            sentence[-1].form in _BECAUSE and len(text[sentence[0].start : sentence[-1].end].split()) > _BECAUSE_WITHIN
+        )
+        if endings not in ([], ["었"]) or hearsay or is_long:
             raise _Unsafe
+        self._check_words(text, sentence)
         before, predicate = _cut_predicate(body)
         if any((m.tag == "NP" and m.form not in _FIRST_PERSON | _ACTS) or m.form == "처럼" for m in before):
             raise _Unsafe

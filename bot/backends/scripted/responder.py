@@ -167,7 +167,7 @@ class ScriptedCounsellor:
 
     def _is_last(self, topic: Topic, reflections: Sequence[Reflection]) -> bool:
         """Whether what is given back belongs to a topic, and does not go beyond it."""
-        return not reflections or topic.lasts or topic in self._bank.topics.met(reflections[0].source.lower())
+        return not reflections or topic.lasts or topic in self._bank.topics.met(reflections[0].says[0])
 
     def _occasions(self, heard: _Heard) -> Iterator[Occasion]:
         """Yield what is answered in a way of its own, if these words are such things, the most pressing first."""
