@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any
 
 from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
@@ -18,7 +18,7 @@ _LEAST_LETTERS = 3
 _SENTENCES = 3
 """Sentences from the end of which one may be given back."""
 
-_MOST_WEIGHED, _MATTERS = 20, 9
+_MOST_WEIGHED, _MATTERS = 20, 6
 """Letters of a reflection that count for it, and how many its place or a feeling counts for."""
 
 _WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
@@ -129,10 +129,10 @@ class Reflector:
             if not words or "?" in written:
                 continue
             is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
-            attempts = [partial(self._state, text, words)]
+            attempts: list[Callable[[], Reflection]] = [partial(self._state, text, words)]
             if is_over or words[-1].tag != "EC":
                 attempts.append(partial(self._told, text, words, frames(written)))
-            attempts += [partial(self._state, text, words[: i + 1]) for i, m in enumerate(words) if m.form in _BECAUSE]
+            attempts += self._clauses(text, words)
             if was_asked:
                 attempts.append(partial(self._named, text, words))
             found += [replace(reflection, source=written) for reflection in _safe(attempts)]
@@ -141,11 +141,18 @@ class Reflector:
         }
         return sorted(found, key=weights.__getitem__, reverse=True)
 
+    def _clauses(self, text: str, sentence: Sequence[Morpheme]) -> Sequence[Callable[[], Reflection]]:
+        """Return attempts at a feeling that one clause of a sentence tells: "…는데 너무 외로워", "지쳐서 …"."""
+        links = [i for i, m in enumerate(sentence[:-1], start=1) if m.tag == "EC" and m.form in self._links]
+        last = [sentence[i:] for i in links[-1:] if not any(starmap(_hangs_on_speaker, pairwise(sentence[:i])))]
+        first = [sentence[:i] for i in links[:1] if sentence[i - 1].form in _BECAUSE]
+        return [partial(self._state, text, clause) for clause in [*last, *first]]
+
     def _weight(self, number: int, reflection: Reflection, *, count: int, was_asked: bool) -> tuple[int, int]:
         """Weigh what one of the sentences tells by its length, its kind and its place."""
         is_answer = was_asked and number == 0 and reflection.kind is not Kind.NAMED
         is_last = number == count - 1 and not re.search(r"[는은인]데\W*$", reflection.source)
-        worth = _MATTERS * ((is_answer or is_last) + 2 * (reflection.kind is Kind.FEELS))
+        worth = _MATTERS * (is_answer + 2 * is_last + 3 * (reflection.kind is Kind.FEELS))
         return min(_MOST_WEIGHED, len(reflection.says[0])) + worth, number
 
     def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
@@ -312,7 +319,7 @@ class Reflector:
     def _kind(self, before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: Sequence[str]) -> Kind:
         stem = predicate[0].form
         by_others = "시" in endings or any(
-            particle.tag == "JKS" and noun.form not in _FIRST_PERSON and noun.form not in self._lexicon["inner"]
+            particle.tag == "JKS" and noun.tag[:2] == "NN" and noun.form not in self._lexicon["inner"]
             for noun, particle in pairwise(before)
         )
         if stem == "싶" or (stem, *endings) == ("좋", "겠"):
@@ -340,7 +347,8 @@ class Reflector:
                 raise _Unsafe  # "내가 싫어" says who is disliked
             is_own = noun.form in _FIRST_PERSON or noun.form in self._lexicon["inner"]
             is_time = is_topic and noun.form in self._lexicon["times"]
-            if not (is_own or is_time or (takes_acts if is_act else takes_things)):
+            is_pointed = noun.form in _ACTS and noun.tag == "NP"  # 그게 제일 허무해
+            if not (is_own or is_time or is_pointed or (takes_acts if is_act else takes_things)):
                 raise _Unsafe
 
     def _clause(self, text: str, sentence: Sequence[Morpheme], end: int) -> str:
@@ -354,7 +362,7 @@ class Reflector:
             and following.start <= end
         ]
         for number, start in enumerate([sentence[0].start, *starts]):
-            if any(_hangs_on_speaker(one, other) for one, other in pairwise(sentence) if one.end <= start):
+            if any(starmap(_hangs_on_speaker, pairwise(m for m in sentence if m.start <= start))):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             kept = [m for m in sentence if m.start >= start]
             if _has_subject(m for m in sentence if m.start < start) and not _has_subject(kept):
@@ -379,13 +387,15 @@ class Reflector:
         said: list[str] = []
         for word in re.finditer(r"\S+", text[start:end]):
             inside = [m for m in sentence if word.start() <= m.start - start < word.end() and m.start < end]
+            if inside and inside[0].tag == "IC" and not said:
+                continue
             self._check_stop(word.group(), inside)
             plain = word.group().strip(",~")
             after = [m for m in sentence if m.start - start >= word.end()]
             if inside[0].form in _FIRST_PERSON and self._is_bound(inside, [m for m in sentence if m not in inside]):
                 raise _Unsafe
             if self._is_left_out(inside, after, said) or (
-                not said and (inside[0].tag in {"IC", "MAJ"} or plain in self._lexicon["openers"])
+                not said and (inside[0].tag == "MAJ" or plain in self._lexicon["openers"])
             ):
                 continue
             said.append(self._as_we_say(plain, inside, after))
@@ -512,12 +522,11 @@ def _plain(before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: S
         return "다", "EF"
     if last.tag in {"VCP", "VCN"}:
         return "라", "EC"
-    verbs = [m for m in before if m.tag.startswith(("VV", "VA", "XSV", "XSA"))]
+    verbs = [m for m in before if m.tag.startswith(("VV", "VA", "XSV", "XSA")) or m.form == "싶"]
     is_told_by_verb = last.form in {"않", "못하"} or (last.form == "하" and bool(before) and before[-1].tag == "JX")
-    tag = verbs[-1].tag if last.tag == "VX" and is_told_by_verb and verbs else last.tag
-    is_still = last.form in {"있", "없", "싶", "같"}
-    is_verb = tag.startswith(("VV", "XSV", "VX")) and not is_still
-    return ("는다" if is_verb or (endings and tag.startswith("VV")) else "다"), "EF"
+    told_by = verbs[-1] if last.tag == "VX" and is_told_by_verb and verbs else last
+    is_still = told_by.form in {"있", "없", "싶", "같"} and not endings
+    return ("는다" if told_by.tag.startswith(("VV", "XSV", "VX")) and not is_still else "다"), "EF"
 
 
 def _cut_ending(sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], str]:

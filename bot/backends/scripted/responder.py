@@ -53,6 +53,11 @@ class _Heard:
         return self.reflections[0] if self.reflections else None
 
     @property
+    def is_short(self) -> bool:
+        """Whether it is a mere answer, or a few words, with nothing to ask about by itself."""
+        return len(re.sub(r"\W", "", self.text)) <= _SHORT
+
+    @property
     def is_told_first(self) -> bool:
         """Whether a situation is told for the first time, and no feeling with it: it has words of its own."""
         is_met = self.is_new and self.told is not None and not self.told.is_general
@@ -308,25 +313,16 @@ class ScriptedCounsellor:
         of_kind = [pools[heard.reflection.kind]] if heard.reflection else []
         if heard.reflection and heard.mood is Mood.LOW:
             of_kind[0] += pools.get(f"{heard.reflection.kind}, hard", ())
-        general = [pools[stage], pools[Stage.EXPLORE], pools[Stage.COMFORT]]
+        later = stage if stage is not Stage.ACT or heard.is_short else Stage.COMFORT  # new words want no advice
+        general = [pools[later], pools[Stage.EXPLORE], pools[Stage.COMFORT]]
         if heard.mood is Mood.GLAD or (heard.mood is Mood.PLAIN and not of_kind):
             is_expectant = heard.situation.emotion.label is EmotionLabel.EXPECTANT
             chosen = [*of_topic, pools["expectant" if is_expectant else heard.mood], *general]
-        elif heard.is_new or self._belongs_to_subject(heard):
+        elif _belongs_to_subject(heard):
             chosen = [*of_topic, *of_kind, *general]
         else:
             chosen = [*of_kind, *general, *of_topic]
         return list(map(self._not_told(heard.situation), chosen))
-
-    def _belongs_to_subject(self, heard: _Heard) -> bool:
-        """Whether what was told is best asked about as a part of the subject, and not by itself."""
-        if heard.subject is None:
-            return False
-        is_answer = len(re.sub(r"\W", "", heard.text)) <= _SHORT
-        is_their_turn = len(heard.situation.recent) % 2 == 1
-        if heard.told is None and not heard.subject.lasts:
-            return is_answer
-        return is_answer or is_their_turn or (heard.told is not None and heard.stage is not Stage.EXPLORE)
 
     def _not_told(self, situation: Situation) -> Callable[[Iterable[str]], list[str]]:
         """Return what leaves out the questions whose answer has just been told, and those that ask the same again."""
@@ -370,6 +366,18 @@ class _Reply:
         ending = self.sentences[-1][-4:] if self.sentences else None
         varied = [line for line in new if line[-4:] != ending] or new
         self.say(varied[self.draw(len(varied))])
+
+
+def _belongs_to_subject(heard: _Heard) -> bool:
+    """Whether what was told is best asked about as a part of the subject, and not by itself."""
+    if heard.subject is None:
+        return False
+    if heard.is_new:
+        return heard.is_told_first or heard.is_short
+    is_their_turn = len(heard.situation.recent) % 2 == 1
+    if heard.told is heard.subject:
+        return is_their_turn or heard.stage is not Stage.EXPLORE
+    return heard.stage is Stage.EXPLORE and (heard.is_short or heard.subject.lasts)
 
 
 def _stage(mood: Mood, subject: Topic | None, turns: int) -> Stage:
