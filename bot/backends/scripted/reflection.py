@@ -462,7 +462,8 @@ class Reflector:
             raise _Unsafe
         if any(m.tag in _STRANGE and m.form not in self._lexicon["known"] for m in inside):
             raise _Unsafe
-        is_quoted = any(m.form in _QUOTING for m in after)  # "엄마는 아무것도 모른다고" is a child's word
+        # "엄마는 아무것도 모른다고" is a child's word
+        is_quoted = head.form in {"엄마", "아빠"} and any(m.form in _QUOTING for m in after)
         nouns_as: Mapping[str, str] = self._lexicon["nouns_as"]
         if rest and f"{head.form}{rest[0].form}" in nouns_as:
             return self._join([(nouns_as[head.form + rest[0].form], "NNG"), *((m.form, m.tag) for m in rest[1:])])

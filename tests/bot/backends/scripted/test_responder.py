@@ -398,3 +398,78 @@ def test_a_rejected_draft_is_not_said_again(counsellor: ScriptedCounsellor) -> N
     second = counsellor.sentences(replace(now, rejected=(" ".join(first),)))
 
     assert set(first).isdisjoint(second)
+
+
+def test_whoever_is_misheard_gets_an_apology_and_is_given_back_what_they_meant(counsellor: ScriptedCounsellor) -> None:
+    asked = answered("보고서 때문에 혼났어요", "그러셨군요. 어떤 상황에서 생긴 실수였어요?")
+    reply = counsellor.sentences(situation("제 실수가 아니라니까요. 팀장님이 준 자료가 틀렸던 거예요", UNREAD, [asked]))
+
+    assert reply[0] in lines_of("misheard")
+    assert "틀렸던" in reply[1]
+    assert reply[-1].endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("text", "occasion"),
+    [
+        ("아무한테도 말 안 했어요. 그런데 제가 왜 이러는 건지 물어봤잖아요. 공황장애인가요?", "diagnosis"),
+        ("아무도 몰라. 근데 너는 친구 있어?", "about the bot"),
+        ("그런 건 생각도 안 해봤네요. 당신은 상담사인가요? 사람이에요?", "identity"),
+    ],
+)
+def test_a_question_is_answered_wherever_it_stands(counsellor: ScriptedCounsellor, text: str, occasion: str) -> None:
+    asked = answered("요즘 힘들어요", "그러셨군요. 곁에 아는 사람이 있어요?")
+
+    assert lines_of(occasion) & set(counsellor.sentences(situation(text, UNREAD, [asked])))
+
+
+def test_a_yes_to_whether_there_is_something_is_followed_by_what(counsellor: ScriptedCounsellor) -> None:
+    which = resources.toml("scripted/questions.toml")["which"]
+    is_there = answered("그래도 조금 나아요", "다행이에요. 조금 덜한 날이 있으세요?")
+    is_open = answered("그래도 조금 나아요", "다행이에요. 주변에서는 어떻게 받아 주고 있나요?")
+
+    assert counsellor.sentences(situation("네", UNREAD, [is_there]))[-1] in which
+    assert counsellor.sentences(situation("네", UNREAD, [is_open]))[-1] not in which
+
+
+def test_who_does_not_want_to_die_is_thanked_and_not_questioned_about_it(counsellor: ScriptedCounsellor) -> None:
+    reply = counsellor.sentences(situation("죽고 싶은 건 아니에요. 그 증상이 또 올까 봐 무서워요"))
+
+    assert reply[0] in lines_of("no danger")
+    assert not set(reply) & lines_of("grave")
+
+
+@pytest.mark.parametrize("text", ["우리 애가 제 손을 핥아줬어요", "우리 애가 밥을 안 먹었어요"])
+def test_once_a_pet_was_spoken_of_its_child_names_mean_the_pet(counsellor: ScriptedCounsellor, text: str) -> None:
+    children = resources.toml("scripted/topics/parenting.toml")
+    said_of_children = {
+        line for name, topic in children.items() if name != "words" for part in ("says", *Stage) for line in topic[part]
+    }
+    told = answered("14년 키운 강아지를 떠나보냈어요", "마음이 많이 아프셨겠어요.")
+
+    assert not said_of_children & set(counsellor.sentences(situation(text, UNREAD, [told])))
+
+
+def test_what_others_said_does_not_tell_what_the_person_talks_about(counsellor: ScriptedCounsellor) -> None:
+    quoted = "나 시험에서 떨어졌어"
+    failed = Bank(analyse=morphemes).topic(quoted, Mood.LOW)
+    assert failed
+
+    assert set(failed.says) & set(counsellor.sentences(situation(quoted)))
+    assert not set(failed.says) & set(counsellor.sentences(situation(f"친구가 '{quoted}' 하고 전화했어요")))
+
+
+def test_words_are_not_given_back_in_the_same_frame_three_turns_running(counsellor: ScriptedCounsellor) -> None:
+    recent: list[Turn] = []
+    for text in ("남편이 말을 안 들어요", "시어머니가 연락도 없이 오셨어요", "아이가 밥을 안 먹어요"):
+        recent.append(answered(text, said(counsellor, text, UNREAD, recent)))
+    endings = [sentences(turn.answer.draft)[0][-8:] for turn in recent if turn.answer]
+
+    assert len(set(endings)) == len(endings)
+
+
+def test_the_same_is_not_asked_for_twice_running(counsellor: ScriptedCounsellor) -> None:
+    asks_when = re.compile(resources.toml("scripted/questions.toml")["slots"][1])
+    asked = answered("잠을 못 자요", "잠을 못 주무시는군요. 그러신 지는 얼마나 되었어요?")
+
+    assert not asks_when.search(counsellor.sentences(situation("새벽마다 옆집에서 소리가 나요", UNREAD, [asked]))[-1])
