@@ -105,6 +105,7 @@ class Reflector:
         self._join = join
         self._silent = re.compile(lexicon["silent"])
         self._never = re.compile(lexicon["never"])
+        self._opening = re.compile(lexicon["opening"])
         self._links = frozenset(lexicon["links"])
         self._declarative = frozenset(lexicon["declarative"])
 
@@ -125,13 +126,15 @@ class Reflector:
         found: list[Reflection] = []
         for sentence in utterances(text, morphemes)[-_SENTENCES:]:
             written = text[sentence[0].start : sentence[-1].end]
-            words = [m for m in sentence if not is_mark(m)]
+            opening = self._opening.match(written)
+            begins = sentence[0].start + (opening.end() if opening else 0)
+            words = [m for m in sentence if not is_mark(m) and m.start >= begins]
             if not words or "?" in written:
                 continue
             is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
             attempts: list[Callable[[], Reflection]] = [partial(self._state, text, words)]
             if is_over or words[-1].tag != "EC":
-                attempts.append(partial(self._told, text, words, frames(written)))
+                attempts += [partial(tell, text, words, frames(written)) for tell in (self._others_told, self._told)]
             attempts += self._clauses(text, words)
             if was_asked:
                 attempts.append(partial(self._named, text, words))
@@ -231,6 +234,14 @@ class Reflector:
             return self._heard(sentence, words, spoken, told, hearsay)
         says = tuple(frame.format(told=told) for frame in frames if not _jars(told, frame))
         return Reflection(says, stem, self._kind(before, predicate, endings))
+
+    def _others_told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
+        """What others said without what the speaker tells before: "기다렸는데 | 마음이 식었대요"."""
+        links = [i for i, m in enumerate(sentence[:-1], start=1) if m.tag in {"EC", "NNB"} and m.form.endswith("데")]
+        others = sentence[links[-1] :] if links else ()
+        if _cut_ending(sentence)[1] not in _HEARSAY or not _has_subject(others) or others[0].tag[0] == "J":
+            raise _Unsafe
+        return self._told(text, others, frames)
 
     def _heard(
         self, sentence: Sequence[Morpheme], words: str, spoken: Sequence[tuple[str, str]], told: str, hearsay: str

@@ -31,6 +31,7 @@ _OFFERED_WITHIN = 16
 
 _QUOTATION = re.compile(r"“[^”]*”|‘[^’]*’|\"[^\"]*\"|'[^']*'|「[^」]*」")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
+_LAUGHS = re.compile(r"[ㅋㅎ]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,6 @@ class _Heard:
     def is_sad(self) -> bool:
         emotion = self.situation.emotion
         return emotion.is_confident and emotion.label is EmotionLabel.SAD
-
-
-"""
-"""
 
 
 class ScriptedCounsellor:
@@ -144,6 +141,8 @@ class ScriptedCounsellor:
         """Return ways to give back a sentence of a text in a mood, without those used in the last turns."""
         if mood is Mood.GLAD and self._bank.told(sentence) is not Mood.GLAD:
             mood = Mood.UNKNOWN  # the joy is in another sentence
+        if _LAUGHS.search(sentence):
+            mood = Mood.UNKNOWN  # what is told with a laugh is not answered with a sigh
         frames = self._bank.frames(mood, situation.emotion)
         lately = _said(situation.recent[-_FRAME_RESTS:])
         return [f for f in frames if not any(line.endswith(f.removeprefix("{told}")) for line in lately)] or frames
@@ -326,7 +325,7 @@ class ScriptedCounsellor:
 
     def _not_told(self, situation: Situation) -> Callable[[Iterable[str]], list[str]]:
         """Return what leaves out the questions whose answer has just been told, and those that ask the same again."""
-        said = " ".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
+        said = "\n".join([*(turn.text for turn in situation.recent[-_CARRIED:]), situation.text])
         asked = " ".join(line for line in _said(situation.recent[-1:]) if line.endswith("?"))
         known = [asks for word, asks in self._bank.known if word.search(said)]
         known += [slot for slot in self._bank.slots if slot.search(asked)]
@@ -371,6 +370,8 @@ class _Reply:
 def _belongs_to_subject(heard: _Heard) -> bool:
     """Whether what was told is best asked about as a part of the subject, and not by itself."""
     if heard.subject is None:
+        return False
+    if not heard.is_new and heard.reflection and heard.reflection.kind is Kind.FEELS:
         return False
     if heard.is_new:
         return heard.is_told_first or heard.is_short

@@ -473,3 +473,37 @@ def test_the_same_is_not_asked_for_twice_running(counsellor: ScriptedCounsellor)
     asked = answered("잠을 못 자요", "잠을 못 주무시는군요. 그러신 지는 얼마나 되었어요?")
 
     assert not asks_when.search(counsellor.sentences(situation("새벽마다 옆집에서 소리가 나요", UNREAD, [asked]))[-1])
+
+
+def test_whoever_takes_up_a_suggestion_of_ours_is_not_praised_for_a_step_of_their_own(
+    counsellor: ScriptedCounsellor,
+) -> None:
+    suggested = answered("어떡하죠?", "막막하시겠어요. 걱정을 한 줄씩 적어 보셔도 좋아요.")
+    reply = counsellor.sentences(situation("네 한번 해볼게요", UNREAD, [suggested]))
+
+    assert reply[0] in lines_of("agreeing")
+    assert not any(line.endswith("?") for line in reply)
+
+
+def test_what_is_told_with_a_laugh_is_not_answered_with_a_sigh(counsellor: ScriptedCounsellor) -> None:
+    heavy = {frame.removeprefix("{told}") for frame in resources.toml("scripted/reflection.toml")["frames"]["LOW"]}
+
+    def opening(text: str) -> str:
+        return counsellor.sentences(situation(text))[0]
+
+    assert opening("빨래 널어놨는데 소나기가 와서 다 젖었어요").endswith(tuple(heavy))
+    assert not opening("빨래 널어놨는데 소나기가 와서 다 젖었어요ㅋㅋ").endswith(tuple(heavy))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked_again"),
+    [
+        ("하루만 휴가를 냈으면 싶은 게 제일 마음에 걸려요", r"(제일|가장).{0,10}(걸리|남는|쓰이|무겁)"),
+        ("제가 너무 예민했다는 생각이 들었어요", "어떤 생각"),
+        ("오늘따라 옆자리 사람이 자꾸 노래를 불러요", "주로|보통"),
+    ],
+)
+def test_what_has_just_been_told_is_not_asked_for(counsellor: ScriptedCounsellor, text: str, asked_again: str) -> None:
+    for length in range(1, 30):
+        recent = [answered("음" * length, "네, 듣고 있어요.")]
+        assert not re.search(asked_again, counsellor.sentences(situation(text, UNREAD, recent))[-1])
