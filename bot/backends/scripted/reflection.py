@@ -14,6 +14,10 @@ from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
 _MOST_WORDS = 8
+_MOST_TRIED = 2 * _MOST_WORDS
+"""Words before a predicate from which on no clause is tried: half of them may be left out."""
+
+_PLAINLY = "{told}는 말씀이시군요."
 _LEAST_LETTERS = 3
 _SENTENCES = 3
 """Sentences from the end of which one may be given back."""
@@ -48,7 +52,7 @@ _PARTICLES_LEFT_OUT = {
     "랑",
     "하고",
 }
-_SUFFIXES = {"XSA", "XSV"}
+_SUFFIXES = ("XSA", "XSV")
 _MAYBE = {"ᆯ까", "을까"}
 _GUESSES = {*_MAYBE, "나", "ᆫ가", "은가", "는가"}
 _QUOTING = {"다고", "ᆫ다고", "는다고", "라고", "으라고", "냐고", "자고"}
@@ -129,7 +133,7 @@ class Reflector:
             opening = self._opening.match(written)
             begins = sentence[0].start + (opening.end() if opening else 0)
             words = [m for m in sentence if not is_mark(m) and m.start >= begins]
-            if not words or "?" in written:
+            if not words or words[0].tag[0] in "EJ" or "?" in written:
                 continue
             is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
             attempts: list[Callable[[], Reflection]] = [partial(self._state, text, words)]
@@ -181,7 +185,7 @@ class Reflector:
         spoken = [(m.form, m.tag) for m in predicate]
         name, kind = stem, Kind.FEELS
 
-        self._check_wish(before, stem, endings)
+        self._check_wish(before, stem)
         if stem == "싶" and _ends_with(before, "고"):
             before, kind = before[:-1], Kind.WISHES
             name = "보고 싶" if _ends_with(before, "보") else stem
@@ -215,7 +219,7 @@ class Reflector:
             raise _Unsafe  # "바꿔 놓고" is not over
         stem = "".join(m.form for m in predicate)
         self._check_told(before, stem, endings)
-        self._check_wish(before, stem, endings)
+        self._check_wish(before, stem)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
             words = self._clause(text, sentence, predicate[0].start)
             return Reflection(
@@ -232,7 +236,8 @@ class Reflector:
             raise _Unsafe
         if hearsay:
             return self._heard(sentence, words, spoken, told, hearsay)
-        says = tuple(frame.format(told=told) for frame in frames if not _jars(told, frame))
+        fitting = [frame for frame in frames if not _jars(told, frame)] or [_PLAINLY]
+        says = tuple(frame.format(told=told) for frame in fitting)
         return Reflection(says, stem, self._kind(before, predicate, endings))
 
     def _others_told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
@@ -259,7 +264,7 @@ class Reflector:
             says = f"{words}{self._join([*spoken, (ending, 'ETM')])} 말을 들으셨군요."
         return Reflection((says,), spoken[0][0], Kind.WAS_SAID)
 
-    def _check_wish(self, before: Sequence[Morpheme], stem: str, endings: Sequence[str]) -> None:
+    def _check_wish(self, before: Sequence[Morpheme], stem: str) -> None:
         """Let through no wish that may be one to be gone: to leave, to rest, that something would not come."""
         leaves = stem == "싶" and any(m.form in self._lexicon["leaving"] for m in before[-2:])
         others = any(m.form in self._lexicon["kin"] or m.form in {"누구", "사람"} for m in before)
@@ -328,7 +333,7 @@ class Reflector:
         return body, endings, ending if ending in _HEARSAY else ""
 
     def _kind(self, before: Sequence[Morpheme], predicate: Sequence[Morpheme], endings: Sequence[str]) -> Kind:
-        stem = predicate[0].form
+        stem = "".join(m.form for m in predicate)
         by_others = "시" in endings or any(
             particle.tag == "JKS" and noun.tag[:2] == "NN" and noun.form not in self._lexicon["inner"]
             for noun, particle in pairwise(before)
@@ -376,6 +381,8 @@ class Reflector:
             if any(starmap(_hangs_on_speaker, pairwise(m for m in sentence if m.start <= start))):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             kept = [m for m in sentence if m.start >= start]
+            if len(text[start:end].split()) > _MOST_TRIED:
+                continue
             if _has_subject(m for m in sentence if m.start < start) and not _has_subject(kept):
                 continue  # nobody would know any more who did it
             try:
@@ -422,11 +429,19 @@ class Reflector:
             raise _Unsafe
 
     def _is_bound(self, speaker: Sequence[Morpheme], others: Sequence[Morpheme]) -> bool:
-        """Whether a speaker cannot be left out: "붙잡고 있는 내가 싫다", or "언니는 갔고 나는 재수하고"."""
+        """Whether a speaker cannot be left out: "붙잡고 있는 내가 싫다", "언니가 갔고 나는 재수하고"."""
         before = [m for m in others if m.end <= speaker[0].start]
-        is_told_of = bool(before) and before[-1].tag == "ETM"
-        is_topic = speaker[-1].tag == "JX" and speaker[-1].form in _AS_TOPIC
-        return is_told_of or (is_topic and _has_subject(others, topics_only=True))
+        after = [m for m in others if m.start >= speaker[-1].end]
+        particle = speaker[-1]
+        if before and before[-1].tag == "ETM":
+            return True
+        if particle.tag == "JX" and particle.form in _AS_TOPIC:
+            return _has_subject(others, topics_only=True) or _has_subject(before)
+        if particle.tag == "JX" and particle.form == "도":
+            return any(m.tag == "JX" and m.form == "도" for m in after)
+        if particle.tag == "JKO":
+            return any(m.tag == "ETM" for m in after)
+        return particle.tag == "JKS" and any(m.tag == "EC" for m in after) and _has_subject(after)
 
     def _is_left_out(self, word: Sequence[Morpheme], after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether a word names the speaker: 내가, 나한테, 제 (옷을). Raise where the sentence hangs on it: 나만."""
@@ -567,9 +582,9 @@ def _is_drawn_together(quoting: Morpheme) -> bool:
 
 def _cut_predicate(body: Sequence[Morpheme]) -> tuple[Sequence[Morpheme], Sequence[Morpheme]]:
     """Cut the last predicate off: one morpheme, or a noun with its suffix ("불안" + "하")."""
-    if body[-1].tag[0] not in "VX" or body[-1].tag == "XSN":
+    if not body or body[-1].tag[0] not in "VX" or body[-1].tag == "XSN":
         raise _Unsafe
-    size = 2 if len(body) > 1 and body[-1].tag in _SUFFIXES and body[-2].end == body[-1].start else 1
+    size = 2 if len(body) > 1 and body[-1].tag.startswith(_SUFFIXES) and body[-2].end == body[-1].start else 1
     return body[:-size], body[-size:]
 
 

@@ -29,7 +29,7 @@ _SHORT = 9
 _OFFERED_WITHIN = 16
 """Letters of a message after which an exercise may be offered: whoever tells more wants to be heard."""
 
-_QUOTATION = re.compile(r"“[^”]*”|‘[^’]*’|\"[^\"]*\"|'[^']*'|「[^」]*」")
+_QUOTATION = re.compile(r"“[^”]*”|‘[^’]*’|\"[^\"]*\"|(?<!\w)'(?!\d)[^']*(?<!\s)'|「[^」]*」")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 _LAUGHS = re.compile(r"[ㅋㅎ]{2}")
 
@@ -269,7 +269,12 @@ class ScriptedCounsellor:
     def _remembered(self, heard: _Heard) -> str | None:
         """Take up by a word just said what the person told in an earlier counsel, and ask how it came out."""
         memories = heard.situation.memories
-        shared = ((noun, memory) for noun in heard.nouns for memory in memories if noun in memory.text)
+        shared = (
+            (noun, memory)
+            for noun in heard.nouns
+            for memory in memories
+            if re.search(rf"(?<![가-힣]){noun}(?!님)", memory.text)
+        )
         noun, memory = next(shared, (None, None))
         if noun is None or memory is None:
             return None
@@ -389,8 +394,8 @@ def _stage(mood: Mood, subject: Topic | None, turns: int) -> Stage:
 
 
 def _own_words(text: str) -> str:
-    """Return a text as patterns read it, without what others said in it."""
-    return _QUOTATION.sub(" ", text).strip().lower()
+    """Return a text as patterns read it, without what others said in it; a word in quotation marks is their own."""
+    return _QUOTATION.sub(lambda found: " " if " " in found[0] else found[0][1:-1], text).strip().lower()
 
 
 def _said(turns: Sequence[Turn]) -> list[str]:

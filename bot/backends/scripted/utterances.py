@@ -64,7 +64,7 @@ _AFTERTHOUGHT = 6
 def utterances(text: str, morphemes: Sequence[Morpheme]) -> Sequence[Sequence[Morpheme]]:
     """Cut the morphemes of a text into sentences, marks included, never within a quotation.
 
-    `bench/splitting.py` says how often this is where a reader would cut.
+    `bench/korean.py` says how often this is where a reader would cut.
     """
     quoted = _quoted(text)
     smiles = {at for found in _SMILE.finditer(text) for at in range(*found.span())}

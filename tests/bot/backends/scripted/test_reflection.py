@@ -60,6 +60,7 @@ def test_how_the_speaker_feels_is_said_back_with_respect_and_without_the_speaker
         ("다 기다려줬는데 두 달 만에 마음이 식었대요", "두 달 만에 마음이 식었다는 이야기를 들으셨군요."),
         ("그러고 보니 점심도 걸렀네요", "점심도 걸렀다는 말씀이시군요."),
         ("말하다 보니까 제안서가 그렇게 나쁘진 않았어요", "제안서가 그렇게 나쁘진 않았다는 말씀이시군요."),
+        ("요즘 너무 부담스러워요", "요즘 너무 부담스러우시군요."),
         ("엄마아빠는 의대 가래ㅠ", "부모님은 의대 가라는 말을 들으셨군요."),
         ("몸살이 왔나 봐요", "몸살이 왔나 싶으시군요."),
         ("남편이 저 몰래 코인에 800만원을 넣었더라고요", "남편이 몰래 코인에 돈을 넣었다는 말씀이시군요."),
@@ -95,6 +96,10 @@ def test_what_was_told_is_repeated_in_plain_reported_speech(reflector: Reflector
         "그 사람이 '너 싫어'라고 했어",
         "",
         "ㅋㅋㅋ",
+        "언니가 시집을 갔고 나는 집에 남았어요",
+        "나를 싫어하는 사람이 많아요",
+        "내가 싫어서 친구가 떠났어요",
+        "고 있어요",
     ],
 )
 def test_what_could_hurt_or_distort_is_not_said_back(reflector: Reflector, text: str) -> None:
@@ -149,3 +154,10 @@ def test_a_reflection_knows_which_lines_would_say_the_same_again(reflector: Refl
     assert reflection.is_said_by("정말 많이 지치셨겠어요.")
     assert reflection.is_said_by("지쳤다고 말하는 건 약해서가 아니에요.")
     assert not reflection.is_said_by("버티는 것만으로도 벅찬 날이 있죠.")
+
+
+def test_a_frame_is_found_even_where_all_that_are_offered_would_say_something_twice(reflector: Reflector) -> None:
+    text = "엄마가 내일 수술하세요"
+    (reflection,) = reflector.reflect(text, morphemes(text), frames=lambda _: ["{told}고 하시니 저도 마음이 쓰여요."])
+
+    assert reflection.says == ("어머니가 내일 수술하신다는 말씀이시군요.",)

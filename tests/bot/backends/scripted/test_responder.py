@@ -507,3 +507,27 @@ def test_what_has_just_been_told_is_not_asked_for(counsellor: ScriptedCounsellor
     for length in range(1, 30):
         recent = [answered("음" * length, "네, 듣고 있어요.")]
         assert not re.search(asked_again, counsellor.sentences(situation(text, UNREAD, recent))[-1])
+
+
+@pytest.mark.parametrize(
+    "text", ["아직 안 먹었어요", "엄마가 원래 좀 그렇잖아요", "팀장이 저보고 말귀를 못 알아듣는대요"]
+)
+def test_an_answer_or_what_others_missed_is_not_heard_as_a_correction(
+    counsellor: ScriptedCounsellor, text: str
+) -> None:
+    asked = answered("오늘 바빴어요", "그러셨군요. 식사는 챙겨 드셨어요?")
+
+    assert not lines_of("misheard") & set(counsellor.sentences(situation(text, UNREAD, [asked])))
+
+
+def test_one_word_in_quotation_marks_is_the_person_s_own(counsellor: ScriptedCounsellor) -> None:
+    assert counsellor.sentences(situation("저는 '자해'를 했어요"))[0] in lines_of("grave")
+
+
+def test_an_old_plan_is_asked_after_only_where_it_is_the_same_word(counsellor: ScriptedCounsellor) -> None:
+    def reply(text: str, memory: str) -> str:
+        recalled = Memory(TurnId(9), memory, NOON)
+        return " ".join(counsellor.sentences(replace(situation(text), memories=(recalled,))))
+
+    assert "수술은 어떻게 되셨어요?" in reply("수술 때문에 걱정돼요", "다음 주에 수술해요")
+    assert "이사는 어떻게" not in reply("이사 때문에 바빠요", "이사님이 내일 오신대요")
