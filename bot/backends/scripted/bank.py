@@ -8,8 +8,7 @@ from typing import Any
 
 from bot import resources
 from bot.backends.scripted.exercises import Exercises
-from bot.backends.scripted.reflection import Kind
-from bot.backends.scripted.topics import Stage, Topic, Topics
+from bot.backends.scripted.topics import Topic, Topics
 from bot.backends.scripted.utterances import Morpheme
 from bot.conversation.model import Emotion, EmotionLabel
 from bot.safety.assess import means_danger
@@ -54,26 +53,6 @@ LOW = {
     EmotionLabel.WEARY,
     EmotionLabel.ANNOYED,
     EmotionLabel.ANXIOUS,
-}
-_POOLS = {
-    *Stage,
-    *Kind,
-    *(f"{kind}, hard" for kind in Kind),
-    Mood.GLAD,
-    Mood.PLAIN,
-    *(
-        "expectant",
-        "afresh",
-        "back",
-        "again",
-        "which",
-        "concern",
-        "deciding",
-        "planning",
-        "worry",
-        "asking",
-        "regret",
-    ),
 }
 _NOTHING = re.compile(r"(?!)")
 _MOODS = {"low": {Mood.LOW, Mood.UNKNOWN, Mood.PLAIN}, "glad": {Mood.GLAD}, "any": set(Mood)}
@@ -135,7 +114,7 @@ class Bank:
         self.untold = {Mood.GLAD: validations.pop("GLAD"), Mood.LOW: validations.pop("LOW")}
         self.validations = {EmotionLabel[name]: lines for name, lines in validations.items()}
         questions = _read("questions")
-        self.questions = {kind: tuple(lines) for kind, lines in questions.items() if kind in _POOLS}
+        self.questions = {kind: tuple(lines) for kind, lines in questions["pools"].items()}
         self.known = tuple((re.compile(k["said"]), re.compile(k["asks"])) for k in questions["known"])
         self.slots = tuple(map(re.compile, questions["slots"]))
         """What a question can ask for: the same is not asked for twice running."""

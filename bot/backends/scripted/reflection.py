@@ -267,7 +267,13 @@ class Reflector:
     def _check_wish(self, before: Sequence[Morpheme], stem: str) -> None:
         """Let through no wish that may be one to be gone: to leave, to rest, that something would not come."""
         leaves = stem == "싶" and any(m.form in self._lexicon["leaving"] for m in before[-2:])
-        others = any(m.form in self._lexicon["kin"] or m.form in {"누구", "사람"} for m in before)
+        wisher = any(m.form in _FIRST_PERSON or m.form in self._lexicon["leaving"] for m in before)
+        nouns = [m for m in before if m.tag != "XSN"]
+        others = not wisher and any(
+            (noun.form in self._lexicon["kin"] or noun.form in {"누구", "누", "사람"})
+            and (particle.tag == "JKS" or particle.form in _AS_TOPIC)
+            for noun, particle in pairwise(nouns)
+        )
         hopes = stem in {"좋", "싶", "되", "하"} and any(m.form.endswith("으면") or m.form == "면" for m in before[-1:])
         is_allowed = any(one.form == "어도" and other.form == "되" for one, other in pairwise(before))
         if leaves or is_allowed or (hopes and not others):

@@ -1,9 +1,10 @@
 """What people talk about: situations, told by the words that come together in what they say."""
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bot import resources
@@ -77,17 +78,8 @@ class Topics:
         for word in {word for rule in self._rules for group in (*rule.groups, rule.unless) for word in group}:
             if word.startswith("~"):
                 self._by_letters[word[1:3]].add(word)
-        self._known: OrderedDict[str, Sequence[Topic]] = OrderedDict()
-
-    def met(self, text: str) -> Sequence[Topic]:
-        """Return the topics of a text: losses first, then what is told most precisely, then what is told last."""
-        if text in self._known:
-            self._known.move_to_end(text)
-        else:
-            self._known[text] = self._met(text)
-            while len(self._known) > TEXTS_KEPT:
-                self._known.popitem(last=False)
-        return self._known[text]
+        self.met: Callable[[str], Sequence[Topic]] = lru_cache(maxsize=TEXTS_KEPT)(self._met)
+        """Returns the topics of a text: losses first, then what is told most precisely, then what is told last."""
 
     def _met(self, text: str) -> Sequence[Topic]:
         places = dict(_words(self._analyse(text)))

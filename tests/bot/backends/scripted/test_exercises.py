@@ -102,7 +102,8 @@ def test_danger_is_no_answer_to_an_exercise_or_to_its_offer(
 
 def test_after_danger_nobody_is_offered_an_exercise_or_asked_cheerfully(counsellor: ScriptedCounsellor) -> None:
     offers = {line for exercise in ALL for offer in exercise.offers for line in offer}
-    cheerful = {*resources.toml("scripted/questions.toml")["plain"], *resources.toml("scripted/questions.toml")["glad"]}
+    pools = resources.toml("scripted/questions.toml")["pools"]
+    cheerful = {*pools["plain"], *pools["glad"]}
     recent: list[Turn] = []
     talk(counsellor, recent, "합격했어요 너무 기뻐요", *["너무 불안해요"] * 3, "근데 그냥 사라질래")
     for text in ("아니요", "혼자요", "너무 떨리고 심장이 뛰어요"):

@@ -278,7 +278,7 @@ def test_joy_is_never_shared_on_a_reading_alone(
     joys = {
         line for name in ("GLAD", "HAPPY", "GRATEFUL", "EXPECTANT", "LOVING", "JOYFUL") for line in validations[name]
     }
-    questions = resources.toml("scripted/questions.toml")
+    questions = resources.toml("scripted/questions.toml")["pools"]
     lightly = {
         *joys,
         *questions["expectant"],
@@ -309,7 +309,7 @@ def test_good_news_in_a_person_s_own_words_is_shared_however_it_is_read(text: st
 
 def test_after_good_news_what_follows_is_not_asked_about_like_a_problem(counsellor: ScriptedCounsellor) -> None:
     told = answered("저 최종 합격했어요!!", "정말 축하드려요. 지금 기분은 어떠세요?")
-    questions = resources.toml("scripted/questions.toml")
+    questions = resources.toml("scripted/questions.toml")["pools"]
     reply = counsellor.sentences(situation("엄마한테 전화하니까 우시더라고요", UNREAD, [told]))
 
     assert reply[-1].endswith("?")
@@ -424,7 +424,7 @@ def test_a_question_is_answered_wherever_it_stands(counsellor: ScriptedCounsello
 
 
 def test_a_yes_to_whether_there_is_something_is_followed_by_what(counsellor: ScriptedCounsellor) -> None:
-    which = resources.toml("scripted/questions.toml")["which"]
+    which = resources.toml("scripted/questions.toml")["pools"]["which"]
     is_there = answered("그래도 조금 나아요", "다행이에요. 조금 덜한 날이 있으세요?")
     is_open = answered("그래도 조금 나아요", "다행이에요. 주변에서는 어떻게 받아 주고 있나요?")
 
