@@ -24,13 +24,14 @@ def weigh(text: str, emotion: EmotionLabel, recent: Sequence[Turn]) -> Gravity:
     """Weigh what is said now, and the grave words shortly before it."""
     if _is_grave(text) or any(_is_grave(turn.text) for turn in recent[-LASTS_TURNS:]):
         return Gravity.GRAVE
-    return Gravity.HEAVY if emotion in _HEAVY else Gravity.LIGHT
+    is_heavy = emotion in _HEAVY or _words("heavy").search(text)
+    return Gravity.HEAVY if is_heavy else Gravity.LIGHT
 
 
 def _is_grave(text: str) -> bool:
-    return _grave_words().search(text) is not None or means_danger(text)
+    return _words("grief", "panic", "hurt").search(text) is not None or means_danger(text)
 
 
 @cache
-def _grave_words() -> re.Pattern[str]:
-    return re.compile("|".join(pattern for patterns in toml("grave.toml").values() for pattern in patterns))
+def _words(*kinds: str) -> re.Pattern[str]:
+    return re.compile("|".join(pattern for kind in kinds for pattern in toml("grave.toml")[kind]))
