@@ -56,6 +56,8 @@ class RuleTone:
         for first, stop in _sentences(tokens):
             sentence = Sentence(tokens[first:stop], self._rules.words)
             edits |= {first + index: written for index, written in self._edits(sentence, style).items()}
+        if not edits:
+            return text
 
         # What was meant must be what is heard: a slip in spelling that makes another word is caught here.
         spliced = _spliced(text, tokens, edits)

@@ -349,7 +349,8 @@ class Sentence:
     def _is_allowed(self, end: Final) -> bool:
         """Whether a sentence closes with what is all right: 울어도 돼요. 천천히 하시면 돼요."""
         condition, said = self.tokens[end.head - 1].form, self.tokens[end.head].form
-        allowed = condition == "어도" or said == "괜찮" or (condition.endswith("면") and said == "되")
+        allowed = condition == "어도" and said in ("되", "좋", "괜찮", "충분")
+        allowed = allowed or (condition.endswith("면") and said == "되")
         return allowed and any(token.tag == "SF" for token in self.tokens[end.stop : end.stop + 1])
 
     def _is_inferred(self, end: Final) -> bool:

@@ -9,25 +9,18 @@ from inference_server.tone_rules import Piece, Words
 _QUOTES = ("다고", "라고", "자고", "냐고")
 _RIEUL = 8  # the coda ㄹ
 _CONTENT = ("NNG", "NNP", "NNB", "NP", "NR", "SN", "VV", "VA", "VX", "VCN", "XR", "MAG", "XSN")
-_LIGHT = (
-    "하",
-    "되",
-    "그러",
-    "그렇",
-    "그렇게",
-    "이렇",
-    "이렇게",
-    "어떻",
-    "데",
-)  # Kiwi calls these now one part of speech, now another
+# Kiwi calls these now one part of speech, now another.
+_LIGHT = ("하", "되", "그러", "그렇", "그렇게", "이렇", "이렇게", "어떻", "데")
 # What Kiwi cuts now one way, now another: 들었다 is 듣다 and 들다, 반가움 a noun of its own.
-_WHOLE = (
-    {"거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸"}
-    | {"기우": "기울", "그때": "때", "저마다": "저", "얼마나": "얼마", "지난주": "지나주", "지난달": "지나달"}
-    | {"안드로이드도": "안드로이드", "휴먼이": "휴먼", "푸": "풀", "도": "돌", "다": "달", "달래": "달", "펴": "피"}
-    | {"반가움": "반갑", "어려움": "어렵", "즐거움": "즐겁", "외로움": "외롭", "두려움": "두렵", "그리움": "그립"}
-    | {"괴로움": "괴롭", "아쉬움": "아쉽", "슬픔": "슬프", "기쁨": "기쁘", "아픔": "아프", "느낌": "느끼"}
-)
+# fmt: off
+_WHOLE = {
+    "거": "것", "그거": "그것", "이거": "이것", "저거": "저것", "듣": "들", "걷": "걸", "드시": "먹",
+    "기우": "기울", "그때": "때", "저마다": "저", "얼마나": "얼마", "지난주": "지나주", "지난달": "지나달",
+    "안드로이드도": "안드로이드", "휴먼이": "휴먼", "푸": "풀", "도": "돌", "다": "달", "달래": "달", "펴": "피",
+    "반가움": "반갑", "어려움": "어렵", "즐거움": "즐겁", "외로움": "외롭", "두려움": "두렵", "그리움": "그립",
+    "괴로움": "괴롭", "아쉬움": "아쉽", "슬픔": "슬프", "기쁨": "기쁘", "아픔": "아프", "느낌": "느끼",
+}
+# fmt: on
 _POSSESSIVES = {"내": "나", "제": "저", "네": "너"}
 
 
@@ -132,7 +125,7 @@ def _honorific(read: list[Morpheme], token: Morpheme, words: Words) -> Morpheme:
             auxiliary = stem == "계" and len(read) > 2 and read[-3].tag == "EC"
             read[-2:] = [read[-2]._replace(form=stem + "시", tag="VX" if auxiliary else "VV")]
             return token._replace(form="어요")
-        case [("어", "EC"), ("들", "VX"), ("세요", "EF")] if len(read) > 2 and read[-3].form == "챙기":
+        case [("어", "EC"), ("먹", "VV"), ("세요", "EF")] if len(read) > 2 and read[-3].form == "챙기":
             read[-1] = read[-1]._replace(form="드시", tag="VV")
             return token._replace(form="어요")
         case [*_, ("계세" | "주무세" as stem, _), ("어요" | "요", _)]:
@@ -194,7 +187,7 @@ def spelled(written: Sequence[Piece], *, before: str, was: str) -> str:
     if joined[0].tag != "VCP":
         return _word(joined).replace("것일세", "걸세").replace("거인가", "건가").replace("거일까", "걸까") + literal
     noun = before if "가" <= before <= "힣" else "것" if was.startswith("이") else "거"
-    noun = "것" if joined[1].form in ("기", "ᆯ세") else noun  # 친구이기 때문입니다, not 친구기
+    noun = "것" if joined[1:] and joined[1].form in ("기", "ᆯ세") else noun  # 친구이기 때문입니다, not 친구기
     return _word([Piece(noun, "NNG"), *joined])[1:] + literal
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from string import Template
 from typing import Literal
 
 from bot.conversation.model import Memory, Situation
 from bot.resources import text
-from bot.safety.assess import Level, assess
+from bot.safety.assess import means_danger
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +32,13 @@ def remembered(memories: Sequence[Memory]) -> tuple[Memory, ...]:
     for memory in memories:
         text = " ".join(memory.text.split())
         text = text if len(text) <= MEMORY_LENGTH else f"{text[: MEMORY_LENGTH - 1]}…"
-        if _speaks_of_danger(memory.text):
+        if means_danger(memory.text):
             continue
         left -= tokens_at_most(text)
         if left < 0:
             break
         kept.append(replace(memory, text=text))
     return tuple(kept)
-
-
-@lru_cache(maxsize=256)  # what fits one message fits the next
-def _speaks_of_danger(text: str) -> bool:
-    return assess(text).level is not Level.NONE
 
 
 def compose(

@@ -12,6 +12,7 @@ from bot.backends.scripted.topics import Topic, Topics
 from bot.backends.scripted.utterances import Morpheme
 from bot.conversation.model import Emotion, EmotionLabel
 from bot.safety.assess import means_danger
+from bot.safety.replies import numbers
 
 
 class Mood(StrEnum):
@@ -122,7 +123,12 @@ class Bank:
         self.exercises = Exercises()
         self.topics = Topics(analyse=analyse)
         self.occasions = tuple(_occasion(table) for table in _read("occasions")["occasion"])
-        self._grave = next(occasion for occasion in self.occasions if occasion.name == "grave")
+        english = _read("english")
+        self._english = re.compile(english["when"])
+        self.in_english = tuple(
+            tuple(line.format_map(numbers()) for line in english[part]) for part in ("heard", "explains", "calls")
+        )
+        self._grave = [occasion for occasion in self.occasions if occasion.name in {"grave", "violence"}]
         self.reflection = _read("reflection")
         self._sounds_low = re.compile(questions["sounds_low"])
         self._weeps = re.compile(questions["weeps"])
@@ -143,7 +149,11 @@ class Bank:
 
     def is_grave(self, text: str) -> bool:
         """Whether words may mean danger, urgent or not: after them nobody is cheerful, and no exercise is offered."""
-        return means_danger(text) or self._grave.fits([text], mood=Mood.UNKNOWN, asked="")
+        read = text.strip().lower()
+        return means_danger(text) or any(each.fits([read], mood=Mood.UNKNOWN, asked="") for each in self._grave)
+
+    def is_english(self, text: str) -> bool:
+        return self._english.search(text) is not None
 
     def told(self, text: str) -> Mood:
         """Return the side of the last word that has one: a quarrel that was made up is good news."""
@@ -163,7 +173,7 @@ class Bank:
         """Return the sentences that give back what was told, for words told in a mood."""
         frames: Mapping[str, Sequence[str]] = self.reflection["frames"]
         is_read = emotion.is_confident and _side(emotion) is mood
-        return (is_read and frames.get(emotion.label.name)) or frames.get(mood.name) or frames["UNKNOWN"]
+        return (is_read and frames.get(emotion.label.name)) or frames[mood.name]
 
     def topic(self, text: str, mood: Mood, hidden: Container[str] = ()) -> Topic | None:
         """Return what a text that is told in a mood is about, if not of a hidden area."""

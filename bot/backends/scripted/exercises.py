@@ -81,17 +81,15 @@ class Exercises:
         self.all = tuple(_exercise(name, resources.toml(f"skills/{name}.toml")) for name in resources.names("skills"))
         words = resources.toml("scripted/exercises.toml")
         self._declined = tuple(words["declined"])
-        self._never, self._accepts, self._declines, self._leaves, self._asks_why, self._is_unsure = (
-            re.compile(words[key]) for key in ("never", "accepts", "declines", "leaves", "asks_why", "is_unsure")
+        self._accepts, self._declines, self._leaves, self._asks_why, self._is_unsure = (
+            re.compile(words[key]) for key in ("accepts", "declines", "leaves", "asks_why", "is_unsure")
         )
 
     def reply(self, text: str, last: str, *, is_new: IsNew, draw: Callable[[int], int]) -> tuple[Lines, bool] | None:
         """Return what follows within the exercise that `last` offered or asked for, and whether it is over; else None.
 
-        None too for what is no answer to an offer, and for danger: the conversation goes on without it.
+        None too for what is no answer to an offer: the conversation goes on without it.
         """
-        if self._never.search(text):
-            return None
         for exercise in self.all:
             if exercise.is_offered_by(last):
                 if self._accepts.search(text):
@@ -128,8 +126,6 @@ class Exercises:
         return any(e.is_offered_by(line) or e.asked_by(line) for e in self.all)
 
     def _allowed(self, lately: str, is_new: IsNew) -> Sequence[Exercise]:
-        if self._never.search(lately):
-            return []
         return [e for e in self.all if not e.never.search(lately) and is_new(*e.begin())]
 
 

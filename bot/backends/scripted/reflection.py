@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise, starmap
 from typing import Any
 
-from bot.backends.scripted.utterances import Morpheme, is_mark, utterances
+from bot.backends.scripted.utterances import MAYBE, NOMINAL, Morpheme, is_mark, utterances
 
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
@@ -53,14 +53,13 @@ _PARTICLES_LEFT_OUT = {
     "하고",
 }
 _SUFFIXES = ("XSA", "XSV")
-_MAYBE = {"ᆯ까", "을까"}
-_GUESSES = {*_MAYBE, "나", "ᆫ가", "은가", "는가"}
+_GUESSES = {*MAYBE, "나", "ᆫ가", "은가", "는가"}
 _QUOTING = {"다고", "ᆫ다고", "는다고", "라고", "으라고", "냐고", "자고"}
 _ORDERED, _PROPOSED = {"래", "으래"}, {"재"}
 _BECAUSE = {"어서", "아서", "니까", "으니까"}
 _HEARSAY = {*_ORDERED, *_PROPOSED, "대", "ᆫ대", "는대"}
 _DRAWN_TOGETHER = {"어": "", "아": "", "네": "", "ᆸ니다": "다"}  # "-다고 해" is hearsay, "-답니다" tells
-_HONOURING, _NOMINAL = {"세", "으세", "셔"}, {"음", "ᆷ"}
+_HONOURING = {"세", "으세", "셔"}
 _SEEN = {"데", "더라", "더라고", "더라구", "더군", "던데"}
 _STRANGE = {"NNP", "SL", "SH", "SW", "UN", "UNK", "NF", "W_URL", "W_EMAIL", "W_HASHTAG", "W_MENTION", "W_SERIAL"}
 
@@ -143,10 +142,8 @@ class Reflector:
             if was_asked:
                 attempts.append(partial(self._named, text, words))
             found += [replace(reflection, source=written) for reflection in _safe(attempts)]
-        weights = {
-            each: self._weight(number, each, count=len(found), was_asked=was_asked) for number, each in enumerate(found)
-        }
-        return sorted(found, key=weights.__getitem__, reverse=True)
+        weigh = partial(self._weight, count=len(found), was_asked=was_asked)
+        return [each for _, each in sorted(enumerate(found), key=lambda one: weigh(*one), reverse=True)]
 
     def _clauses(self, text: str, sentence: Sequence[Morpheme]) -> Sequence[Callable[[], Reflection]]:
         """Return attempts at a feeling that one clause of a sentence tells: "…는데 너무 외로워", "지쳐서 …"."""
@@ -194,7 +191,7 @@ class Reflector:
             if "".join(m.form for m in _cut_predicate(before)[1]) not in self._lexicon["doing"]:
                 raise _Unsafe
             spoken = [("계시", "VV")]
-        elif _ends_with(before, "못") and stem in self._lexicon["unable"] and sentence[-1].form not in _NOMINAL:
+        elif _ends_with(before, "못") and stem in self._lexicon["unable"] and sentence[-1].form not in NOMINAL:
             spoken, kind = [(self._lexicon["honoured"].get(stem, stem), predicate[0].tag)], Kind.CANNOT
         elif f"{_noun_before(before)} {stem}" in self._lexicon["inner_pairs"]:
             kind = Kind.GOES_ON if _noun_before(before) in self._lexicon["bodily"] else kind
@@ -222,9 +219,7 @@ class Reflector:
         self._check_wish(before, stem)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
             words = self._clause(text, sentence, predicate[0].start)
-            return Reflection(
-                (f"{words}싶으시군요.",), stem, Kind.WISHES if _ends_with(before, *_MAYBE) else Kind.FEELS
-            )
+            return Reflection((f"{words}싶으시군요.",), stem, Kind.WISHES if _ends_with(before, *MAYBE) else Kind.FEELS)
         if predicate[0].tag == "VCP":
             if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP" or before[-1].form == "말":
                 raise _Unsafe
@@ -331,7 +326,7 @@ class Reflector:
             body.pop()
         if not body or not {"시", "었", "겠"}.issuperset(endings):
             raise _Unsafe
-        is_open = ending in _NOMINAL and not {"었", "겠"}.intersection(endings)
+        is_open = ending in NOMINAL and not {"었", "겠"}.intersection(endings)
         if is_open and body[-1].tag.startswith(("VV", "VX", "XSV")) and not _is_denied(body):
             raise _Unsafe  # "받음" is past or present
         if ending in _SEEN and not {"었", "겠"}.intersection(endings):
@@ -369,7 +364,7 @@ class Reflector:
                 raise _Unsafe  # "내가 싫어" says who is disliked
             is_own = noun.form in _FIRST_PERSON or noun.form in self._lexicon["inner"]
             is_time = is_topic and noun.form in self._lexicon["times"]
-            is_pointed = noun.form in _ACTS and noun.tag == "NP"  # 그게 제일 허무해
+            is_pointed = is_act and noun.tag == "NP"  # 그게 제일 허무해
             if not (is_own or is_time or is_pointed or (takes_acts if is_act else takes_things)):
                 raise _Unsafe
 

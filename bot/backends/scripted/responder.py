@@ -93,8 +93,12 @@ class ScriptedCounsellor:
 
     def sentences(self, situation: Situation) -> Sequence[str]:
         """Return the two or three sentences of a reply, a few more where an exercise begins, one question at most."""
-        heard = self._hear(situation)
         reply = _Reply(situation)
+        if self._bank.is_english(situation.text):
+            for lines in self._bank.in_english:
+                reply.add(lines)
+            return reply.sentences or [lines[0] for lines in self._bank.in_english]
+        heard = self._hear(situation)
         occasions = self._occasions(heard)
         first = next(occasions, None)
         if not (first and first.interrupts) and self._exercise(heard, reply):
@@ -123,17 +127,18 @@ class ScriptedCounsellor:
             frames=lambda sentence: self._frames(sentence.lower(), situation, mood),
             was_asked=bool(_asked(situation)),
         )
-        cut = utterances(text, self._analyse(text))
+        cut = utterances(situation.text, morphemes)
+        sentences = [_own_words(situation.text[each[0].start : each[-1].end]) for each in cut]
         return _Heard(
             situation,
             text,
-            [text[sentence[0].start : sentence[-1].end] for sentence in cut] or [text],
+            list(filter(None, sentences)) or [text],
             mood,
             told,
             subject,
             is_new=told is not None and told is subject and since == 0 and self._is_last(told, reflections),
             stage=_stage(mood, subject, since if subject is not None else len(situation.recent) // 2),
-            reflections=() if self._bank.is_grave(situation.text.strip().lower()) else reflections,
+            reflections=() if self._bank.is_grave(situation.text) else reflections,
             nouns=self._reflector.nouns(morphemes),
         )
 
@@ -205,6 +210,8 @@ class ScriptedCounsellor:
     def _exercise(self, heard: _Heard, reply: "_Reply") -> bool:
         """Go on with the exercise that is under way, or begin the one that is asked for."""
         exercises, situation = self._bank.exercises, heard.situation
+        if self._is_grave_lately(situation):
+            return False
         last = _said(situation.recent[-1:])
         if last and (under_way := exercises.reply(heard.text, last[-1], is_new=reply.is_unsaid, draw=reply.draw)):
             lines, is_over = under_way
@@ -219,8 +226,11 @@ class ScriptedCounsellor:
             return True
         return False
 
+    def _is_grave_lately(self, situation: Situation) -> bool:
+        return any(map(self._bank.is_grave, (situation.text, *(turn.text for turn in situation.recent[-_CARRIED:]))))
+
     def _is_still_glad(self, situation: Situation) -> bool:
-        if any(self._bank.is_grave(turn.text.lower()) for turn in situation.recent[-_STILL_GLAD:]):
+        if any(self._bank.is_grave(turn.text) for turn in situation.recent[-_STILL_GLAD:]):
             return False
         sides = (self._bank.told(_own_words(turn.text)) for turn in reversed(situation.recent[-_STILL_GLAD:]))
         return next((side for side in sides if side is not Mood.UNKNOWN), None) is Mood.GLAD
@@ -291,15 +301,13 @@ class ScriptedCounsellor:
         """Return an exercise that fits, now and then, to somebody in low spirits who has been listened to."""
         turns = heard.situation.recent
         lately = _said(turns[-2 * _OFFERED_AFTER :])
-        if heard.mood is not Mood.LOW or len(turns) < _OFFERED_AFTER:
+        if heard.mood is not Mood.LOW or len(turns) < _OFFERED_AFTER or self._is_grave_lately(heard.situation):
             return None
         if len(re.sub(r"\W", "", heard.text)) > _OFFERED_WITHIN:
             return None
         if sum(map(self._is_low, turns[-_OFFERED_AFTER:])) < _OFFERED_AFTER / 2:
             return None
         if any(map(self._bank.exercises.is_part, lately)):
-            return None
-        if any(self._bank.is_grave(turn.text.lower()) for turn in turns[-_CARRIED:]):
             return None
         if heard.subject is not None and heard.subject.lasts:
             return None  # sorrow wants company before it wants a plan

@@ -28,7 +28,7 @@ _QUOTES = {'"': '"', "“": "”", "‘": "’", "「": "」", "『": "』"}
 _FINAL = {"ᆸ니다", "습니다", "ᆸ디다", "습디다", "소", "어요", "아요", "네", "네요", "야", "대", "래", "냐"}
 _FINAL |= {"거든", "거든요", "ᆯ게", "을게", "구나", "는구나", "고요", "라고요", "다고요", "더라", "더라고", "더라고요"}
 # These close it unless a verb that they serve follows: 먹는다 해도, 배고파 죽겠다, 했음 좋겠다, 열었다 닫았다.
-_BARE, _NOMINAL, _PRESENT, _PAST = {"어", "아"}, {"음", "ᆷ"}, {"는다", "ᆫ다"}, "다"
+_BARE, NOMINAL, _PRESENT, _PAST = {"어", "아"}, {"음", "ᆷ"}, {"는다", "ᆫ다"}, "다"
 _SERVED = {
     "가",
     "오",
@@ -50,12 +50,12 @@ _SERVED = {
 }
 _SERVED |= {"들", "죽", "미치", "하", "되", "좋"}
 _QUOTES_BARE = {"하", "이러", "그러"}
-_MAYBE = {"ᆯ까", "을까"}
+MAYBE = {"ᆯ까", "을까"}
 _SOFT = {"는데", "은데", "ᆫ데", "는데요", "은데요", "ᆫ데요"}  # "…했는데요 그냥" goes on
 # What closes one before … and ㅠㅠ.
 _SIGHED_TAGS, _SIGHED = (
     {"EF", "ETN", "NNB", "NNG", "NNP"},
-    {*_FINAL, *_BARE, *_NOMINAL, *_PRESENT, _PAST, "나", "은가", "ᆫ가"},
+    {*_FINAL, *_BARE, *NOMINAL, *_PRESENT, _PAST, "나", "은가", "ᆫ가"},
 )
 _AFTERTHOUGHT = 6
 """Morphemes in which a word or two can be said."""
@@ -137,10 +137,10 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
     form, tag = last.form, last.tag
     if (form, tag) == ("요", "JX") and before.tag in {"EF", "EC", "JKQ"}:
         form, tag = before.form + form, before.tag
-    serves = following.tag[0] == "V" and (following.form in _SERVED or form in {*_MAYBE, _PAST})
-    if earlier is not None and earlier.form in _MAYBE:
+    serves = following.tag[0] == "V" and (following.form in _SERVED or form in {*MAYBE, _PAST})
+    if earlier is not None and earlier.form in MAYBE:
         return False  # "할까 봐"
-    if form in _NOMINAL:
+    if form in NOMINAL:
         return before.tag[0] in "VEX" and before.tag != "VCN" and not serves  # "아님" is "or"
     if form == _PAST:
         is_quoted = following.form in {"소리", "말", "이야기", "얘기"}  # "고맙다 소리 한마디"
@@ -154,4 +154,4 @@ def _closes(ending: Sequence[Morpheme], following: Morpheme) -> bool:
     if (before.form, form) == ("것", "이"):  # "할게", taken for "할 것이"
         return earlier is not None and earlier.end == before.start
     is_final = tag == "EF" or (tag in {"EC", "JKQ"} and form in _FINAL | _PRESENT)
-    return is_final and form not in _SOFT and not (serves and form in _MAYBE | _PRESENT)
+    return is_final and form not in _SOFT and not (serves and form in MAYBE | _PRESENT)

@@ -85,6 +85,9 @@ DANGER = [
     "이 세상에 내가 필요 없는 것 같아요",
     "남편이 죽었으면 좋겠어요",
     "그만할래요 사는 거",
+    "남편이 칼로 위협해요",
+    "목을 졸라요",
+    "뺨을 맞았어요",
 ]
 
 
@@ -105,7 +108,7 @@ def test_after_danger_nobody_is_offered_an_exercise_or_asked_cheerfully(counsell
     pools = resources.toml("scripted/questions.toml")["pools"]
     cheerful = {*pools["plain"], *pools["glad"]}
     recent: list[Turn] = []
-    talk(counsellor, recent, "합격했어요 너무 기뻐요", *["너무 불안해요"] * 3, "근데 그냥 사라질래")
+    talk(counsellor, recent, *["너무 불안해요"] * 3, "합격했어요 너무 기뻐요", "근데 그냥 사라질래")
     for text in ("아니요", "혼자요", "너무 떨리고 심장이 뛰어요"):
         assert not (offers | cheerful) & set(talk(counsellor, recent, text))
 

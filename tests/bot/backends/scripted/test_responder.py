@@ -460,19 +460,20 @@ def test_what_others_said_does_not_tell_what_the_person_talks_about(counsellor: 
 
 
 def test_words_are_not_given_back_in_the_same_frame_three_turns_running(counsellor: ScriptedCounsellor) -> None:
-    recent: list[Turn] = []
-    for text in ("남편이 말을 안 들어요", "시어머니가 연락도 없이 오셨어요", "아이가 밥을 안 먹어요"):
-        recent.append(answered(text, said(counsellor, text, UNREAD, recent)))
-    endings = [sentences(turn.answer.draft)[0][-8:] for turn in recent if turn.answer]
-
-    assert len(set(endings)) == len(endings)
+    told = ("빨래 널어놨는데 소나기가 와서 다 젖었어요", "버스가 눈앞에서 떠났어요", "창문이 안 닫혀요")
+    for length in range(1, 20):
+        recent = [answered("음" * length, "네, 듣고 있어요.")]
+        for text in told:
+            recent.append(answered(text, said(counsellor, text, UNREAD, recent)))
+        endings = [sentences(turn.answer.draft)[0][-8:] for turn in recent[1:] if turn.answer]
+        assert len(set(endings)) == len(told)
 
 
 def test_the_same_is_not_asked_for_twice_running(counsellor: ScriptedCounsellor) -> None:
-    asks_when = re.compile(resources.toml("scripted/questions.toml")["slots"][1])
-    asked = answered("잠을 못 자요", "잠을 못 주무시는군요. 그러신 지는 얼마나 되었어요?")
-
-    assert not asks_when.search(counsellor.sentences(situation("새벽마다 옆집에서 소리가 나요", UNREAD, [asked]))[-1])
+    asks_how = re.compile(resources.toml("scripted/questions.toml")["slots"][0])
+    for length in range(1, 30):
+        asked = answered("음" * length, "네, 듣고 있어요. 그때 마음이 어떠셨어요?")
+        assert not asks_how.search(counsellor.sentences(situation("짐을 옮겼어요", UNREAD, [asked]))[-1])
 
 
 def test_whoever_takes_up_a_suggestion_of_ours_is_not_praised_for_a_step_of_their_own(
@@ -531,3 +532,44 @@ def test_an_old_plan_is_asked_after_only_where_it_is_the_same_word(counsellor: S
 
     assert "수술은 어떻게 되셨어요?" in reply("수술 때문에 걱정돼요", "다음 주에 수술해요")
     assert "이사는 어떻게" not in reply("이사 때문에 바빠요", "이사님이 내일 오신대요")
+
+
+def test_english_is_answered_kindly_in_english_with_whom_to_call(counsellor: ScriptedCounsellor) -> None:
+    reply = " ".join(counsellor.sentences(situation("I feel so lonely these days")))
+
+    assert re.search("[가-힣]", reply) is None
+    assert "AI program" in reply or "English" in reply
+    assert resources.toml("hotlines.toml")["suicide"]["number"] in reply
+
+
+def test_english_never_runs_out_of_an_answer(counsellor: ScriptedCounsellor) -> None:
+    recent: list[Turn] = []
+    for number in range(8):
+        text = f"I am still sad, day {number}"
+        recent.append(answered(text, said(counsellor, text, UNREAD, recent)))
+
+    assert all(turn.answer and turn.answer.draft.isascii() for turn in recent)
+
+
+@pytest.mark.parametrize(
+    "text", ["hi", "ok", "for i in range(3): print(i)", "오늘 I am so 피곤", "ㅋㅋ so sad", "dkssudgktpdy"]
+)
+def test_a_foreign_word_or_code_is_no_english_conversation(counsellor: ScriptedCounsellor, text: str) -> None:
+    assert re.search("[가-힣]", " ".join(counsellor.sentences(situation(text))))
+
+
+@pytest.mark.parametrize("text", ["복도에서 발로 찼어요", "선임한테 뺨을 맞았습니다", "남편이 물건을 집어던지더라고요"])
+def test_who_was_struck_is_asked_whether_they_are_safe_and_told_that_it_is_not_right(
+    counsellor: ScriptedCounsellor, text: str
+) -> None:
+    recent = [answered("너무 힘들어요", "지금 기분을 네 가지로 짧게 짚어 볼 수 있어요. 잠깐 함께 들여다볼까요?")]
+    first, second = counsellor.sentences(situation(text, UNREAD, recent))
+    (violence,) = [each for each in resources.toml("scripted/occasions.toml")["occasion"] if each["name"] == "violence"]
+
+    assert first in violence["says"]
+    assert second in violence["then"]
+
+
+@pytest.mark.parametrize("text", ["공을 발로 찼어요", "화가 나서 제가 컵을 던졌어요", "드라마에서 뺨을 때리더라고요"])
+def test_a_ball_or_what_one_did_oneself_is_no_violence_suffered(counsellor: ScriptedCounsellor, text: str) -> None:
+    assert not lines_of("violence") & set(counsellor.sentences(situation(text)))
