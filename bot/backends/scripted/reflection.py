@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -20,18 +20,20 @@ _MOST_TRIED = 2 * _MOST_WORDS
 _PLAINLY = "{told}는 말씀이시군요."
 _LEAST_LETTERS = 3
 _SENTENCES = 3
-"""Sentences from the end of which one may be given back."""
+"""Sentences from the beginning and from the end of which one may be given back."""
 
-_MOST_WEIGHED, _MATTERS = 20, 6
-"""Letters of a reflection that count for it, and how many its place or a feeling counts for."""
-
+_LETTERS = re.compile(r"\w")
+_QUOTE = re.compile("[\"'“”‘’]")
 _WORD = re.compile(r"[“‘\"']?[가-힣]+[”’\"']?[가-힣]*")
-_POINTING = ("그", "이것", "이게", "이건", "좋", "되")  # what a clause that was cut out may not start with
+_POINTING = ("그", "거기", "이것", "이게", "이건", "좋", "되")  # what a clause that was cut out may not start with
 _MONEY = re.compile(r"[\d,.]+[천백십]?[만억조]? ?원")
 _AMOUNT = re.compile(r"\d+[가-힣]+")
 _FIRST_PERSON = {"나", "저"}
 _ACTS = {"것", "그것", "이것"}
 _AS_TOPIC = {"은", "는", "ᆫ"}
+_REQUESTED = 5
+"""Morphemes before "give" in which somebody would be named who gives."""
+
 _BECAUSE_WITHIN = 3
 """Words of a clause that tells why: whose feeling is meant in a longer one is not sure."""
 
@@ -55,6 +57,7 @@ _PARTICLES_LEFT_OUT = {
 _SUFFIXES = ("XSA", "XSV")
 _GUESSES = {*MAYBE, "나", "ᆫ가", "은가", "는가"}
 _QUOTING = {"다고", "ᆫ다고", "는다고", "라고", "으라고", "냐고", "자고"}
+_SAID = {"다고", "ᆫ다고", "는다고"}
 _ORDERED, _PROPOSED = {"래", "으래"}, {"재"}
 _BECAUSE = {"어서", "아서", "니까", "으니까"}
 _HEARSAY = {*_ORDERED, *_PROPOSED, "대", "ᆫ대", "는대"}
@@ -79,11 +82,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """Sentences of which any gives back what was told, the stem of its predicate, its kind and the words themselves."""
+    """Sentences of which any gives back what was told, the stem of its predicate, its kind, and the words given back.
+
+    `source` is the sentence they were taken from.
+    """
 
     says: tuple[str, ...]
     stem: str
     kind: Kind
+    told: str
     source: str = ""
 
     def is_said_by(self, line: str) -> bool:
@@ -120,44 +127,81 @@ class Reflector:
         frames: Callable[[str], Sequence[str]],
         was_asked: bool = False,
     ) -> Sequence[Reflection]:
-        """Reflect the last sentences that can be, those first that tell most: a feeling, an answer, what is said last.
+        """Reflect the sentences that can be, each once, those first that readers would most like to hear.
 
         `frames` returns what can be said about a sentence, with `{told}` in it; a bare noun is only an answer.
         """
+        best: dict[str, tuple[float, Reflection]] = {}
+        for features, reflection in self.candidates(text, morphemes, frames=frames, was_asked=was_asked):
+            worth = sum(self._lexicon["worth"].get(name, 0.0) * value for name, value in features.items())
+            if worth > best.get(reflection.source, (0.0,))[0]:
+                best[reflection.source] = worth, reflection
+        return [each for _, each in sorted(best.values(), key=lambda one: one[0], reverse=True)]
+
+    def candidates(
+        self,
+        text: str,
+        morphemes: Sequence[Morpheme],
+        *,
+        frames: Callable[[str], Sequence[str]],
+        was_asked: bool = False,
+    ) -> Iterator[tuple[Mapping[str, float], Reflection]]:
+        """Yield all that can be given back of a text, with what `training/reflection.py` weighs it by."""
         if self._silent.search(text):
-            return ()
-        found: list[Reflection] = []
-        for sentence in utterances(text, morphemes)[-_SENTENCES:]:
-            written = text[sentence[0].start : sentence[-1].end]
-            opening = self._opening.match(written)
-            begins = sentence[0].start + (opening.end() if opening else 0)
-            words = [m for m in sentence if not is_mark(m) and m.start >= begins]
-            if not words or words[0].tag[0] in "EJ" or "?" in written:
+            return
+        cut = utterances(text, morphemes)
+        for number, sentence in enumerate(cut):
+            if _SENTENCES <= number < len(cut) - _SENTENCES:
                 continue
-            is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
-            attempts: list[Callable[[], Reflection]] = [partial(self._state, text, words)]
-            if is_over or words[-1].tag != "EC":
-                attempts += [partial(tell, text, words, frames(written)) for tell in (self._others_told, self._told)]
-            attempts += self._clauses(text, words)
-            if was_asked:
-                attempts.append(partial(self._named, text, words))
-            found += [replace(reflection, source=written) for reflection in _safe(attempts)]
-        weigh = partial(self._weight, count=len(found), was_asked=was_asked)
-        return [each for _, each in sorted(enumerate(found), key=lambda one: weigh(*one), reverse=True)]
+            place = "only" if len(cut) == 1 else "first" if number == 0 else "last" if number == len(cut) - 1 else "mid"
+            ending = [m.tag for m in sentence if not is_mark(m)][-1:]
+            for reflection in self._attempts(text, sentence, frames=frames, was_asked=was_asked):
+                share = len(_LETTERS.findall(reflection.told)) / len(_LETTERS.findall(text))
+                names = {place, reflection.kind.value, *ending}
+                if reflection.stem == "이" and not reflection.told.endswith("거라"):
+                    names.add("is")  # "상담원이라는 말씀이시군요"
+                if was_asked:
+                    names.add("answer")
+                yield {"all": 1.0, "share": share, **dict.fromkeys(names, 1.0)}, reflection
+
+    def _attempts(
+        self,
+        text: str,
+        sentence: Sequence[Morpheme],
+        *,
+        frames: Callable[[str], Sequence[str]],
+        was_asked: bool,
+    ) -> Iterator[Reflection]:
+        """Yield what one sentence can be given back as: how the speaker feels, what was told, a noun as an answer."""
+        written = text[sentence[0].start : sentence[-1].end]
+        opening = self._opening.match(written)
+        begins = sentence[0].start + (opening.end() if opening else 0)
+        words = [m for m in sentence if not is_mark(m) and m.start >= begins]
+        if not words or words[0].tag[0] in "EJ" or "?" in written:
+            return
+        is_over = words[-1].end < sentence[-1].end or not text[sentence[-1].end :].strip()
+        attempts: list[Callable[[], Reflection]] = [partial(self._state, text, words)]
+        if is_over or words[-1].tag != "EC":
+            attempts.append(partial(self._told, text, words, frames(written)))
+        attempts += self._clauses(text, words)
+        if was_asked:
+            attempts.append(partial(self._named, text, words))
+        for attempt in attempts:
+            try:
+                yield replace(attempt(), source=written)
+            except _Unsafe:
+                continue
 
     def _clauses(self, text: str, sentence: Sequence[Morpheme]) -> Sequence[Callable[[], Reflection]]:
         """Return attempts at a feeling that one clause of a sentence tells: "…는데 너무 외로워", "지쳐서 …"."""
-        links = [i for i, m in enumerate(sentence[:-1], start=1) if m.tag == "EC" and m.form in self._links]
+        links = [
+            i
+            for i, (link, following) in enumerate(pairwise(sentence), start=1)
+            if link.tag == "EC" and link.form in self._links and following.tag[0] != "J" and following.tag != "VX"
+        ]
         last = [sentence[i:] for i in links[-1:] if not any(starmap(_hangs_on_speaker, pairwise(sentence[:i])))]
         first = [sentence[:i] for i in links[:1] if sentence[i - 1].form in _BECAUSE]
         return [partial(self._state, text, clause) for clause in [*last, *first]]
-
-    def _weight(self, number: int, reflection: Reflection, *, count: int, was_asked: bool) -> tuple[int, int]:
-        """Weigh what one of the sentences tells by its length, its kind and its place."""
-        is_answer = was_asked and number == 0 and reflection.kind is not Kind.NAMED
-        is_last = number == count - 1 and not re.search(r"[는은인]데\W*$", reflection.source)
-        worth = _MATTERS * (is_answer + 2 * is_last + 3 * (reflection.kind is Kind.FEELS))
-        return min(_MOST_WEIGHED, len(reflection.says[0])) + worth, number
 
     def nouns(self, morphemes: Sequence[Morpheme]) -> Mapping[str, str]:
         """Return the nouns that are safe to take up as a subject of talk, in order: as written, and as we would."""
@@ -204,12 +248,14 @@ class Reflector:
             spoken.append(("시", "EP"))
         spoken += [("었", "EP"), ("군요", "EF")] if endings else [("는군요" if is_verb else "군요", "EF")]
         words = self._words(text, sentence, predicate[0].start)
-        return Reflection((f"{words}{self._join(spoken)}.",), stem, kind)
+        feeling = f"{words}{self._join(spoken)}."
+        return Reflection((feeling,), stem, kind, feeling)
 
     def _told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
         """What happened or goes on: "친구가 약속을 또 어겼어" becomes "친구가 약속을 또 어겼다는 말씀이시군요."."""
         if any(m.form in _BECAUSE for m in sentence[-2:]):
             raise _Unsafe
+        sentence = self._others_words(sentence)
         body, endings, hearsay = self._without_ending(sentence)
         before, predicate = _cut_predicate(body)
         if sentence[-1].form.startswith("고") and not endings and predicate[0].tag.startswith("V"):
@@ -218,8 +264,9 @@ class Reflector:
         self._check_told(before, stem, endings)
         self._check_wish(before, stem)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:
-            words = self._clause(text, sentence, predicate[0].start)
-            return Reflection((f"{words}싶으시군요.",), stem, Kind.WISHES if _ends_with(before, *MAYBE) else Kind.FEELS)
+            words = self._clause(text, sentence, predicate[0].start).rstrip()
+            kind = Kind.WISHES if _ends_with(before, *MAYBE) else Kind.FEELS
+            return Reflection((f"{words} 싶으시군요.",), stem, kind, words)
         if predicate[0].tag == "VCP":
             if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP" or before[-1].form == "말":
                 raise _Unsafe
@@ -233,15 +280,14 @@ class Reflector:
             return self._heard(sentence, words, spoken, told, hearsay)
         fitting = [frame for frame in frames if not _jars(told, frame)] or [_PLAINLY]
         says = tuple(frame.format(told=told) for frame in fitting)
-        return Reflection(says, stem, self._kind(before, predicate, endings))
+        return Reflection(says, stem, self._kind(before, predicate, endings), told)
 
-    def _others_told(self, text: str, sentence: Sequence[Morpheme], frames: Sequence[str]) -> Reflection:
-        """What others said without what the speaker tells before: "기다렸는데 | 마음이 식었대요"."""
+    def _others_words(self, sentence: Sequence[Morpheme]) -> Sequence[Morpheme]:
+        """Return what others said without what the speaker tells before: "기다렸는데 | 마음이 식었대요"."""
         links = [i for i, m in enumerate(sentence[:-1], start=1) if m.tag in {"EC", "NNB"} and m.form.endswith("데")]
         others = sentence[links[-1] :] if links else ()
-        if _cut_ending(sentence)[1] not in _HEARSAY or not _has_subject(others) or others[0].tag[0] == "J":
-            raise _Unsafe
-        return self._told(text, others, frames)
+        is_hearsay = _has_subject(others) and others[0].tag[0] != "J" and _cut_ending(sentence)[1] in _HEARSAY
+        return others if is_hearsay else sentence
 
     def _heard(
         self, sentence: Sequence[Morpheme], words: str, spoken: Sequence[tuple[str, str]], told: str, hearsay: str
@@ -257,7 +303,7 @@ class Reflector:
             says = f"{words}{self._join([*spoken, (ending.replace('는', '고'), 'EC')])} 했다는 말씀이시군요."
         else:
             says = f"{words}{self._join([*spoken, (ending, 'ETM')])} 말을 들으셨군요."
-        return Reflection((says,), spoken[0][0], Kind.WAS_SAID)
+        return Reflection((says,), spoken[0][0], Kind.WAS_SAID, told)
 
     def _check_wish(self, before: Sequence[Morpheme], stem: str) -> None:
         """Let through no wish that may be one to be gone: to leave, to rest, that something would not come."""
@@ -280,6 +326,8 @@ class Reflector:
         is_empty = stem in self._lexicon["empty"] and not any(m.tag == "JKO" for m in before)
         if is_quoting and _is_drawn_together(before[-1]):
             raise _Unsafe  # "잡으라셔"
+        if stem in self._lexicon["requesting"] and not endings and not _has_subject(before[-_REQUESTED:]):
+            raise _Unsafe  # "얘기 좀 해 줘"
         if not is_quoting and (
             is_empty
             or (stem == "있" and _ends_with(before, "거"))
@@ -309,7 +357,7 @@ class Reflector:
         words = self._words(text, sentence, noun.start)
         said = self._lexicon["nouns_as"].get(noun.form, noun.form)
         named = f"{words}{self._join([(said, 'NNG'), ('이', 'VCP'), ('군요', 'EF')])}."
-        return Reflection((named, f"아, {named}"), noun.form, Kind.NAMED)
+        return Reflection((named, f"아, {named}"), noun.form, Kind.NAMED, named)
 
     def _without_ending(self, sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], list[str], str]:
         """Take a declarative ending off, and 시, 었 and 겠 before it; return what is left, these, and -대 or -래."""
@@ -326,6 +374,8 @@ class Reflector:
             body.pop()
         if not body or not {"시", "었", "겠"}.issuperset(endings):
             raise _Unsafe
+        if ending == "다" and not endings and body[-1].tag.startswith("VV"):
+            raise _Unsafe  # "물도 쓰다" is no verb
         is_open = ending in NOMINAL and not {"었", "겠"}.intersection(endings)
         if is_open and body[-1].tag.startswith(("VV", "VX", "XSV")) and not _is_denied(body):
             raise _Unsafe  # "받음" is past or present
@@ -382,9 +432,10 @@ class Reflector:
             if any(starmap(_hangs_on_speaker, pairwise(m for m in sentence if m.start <= start))):
                 raise _Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             kept = [m for m in sentence if m.start >= start]
-            if len(text[start:end].split()) > _MOST_TRIED:
+            if len(text[start:end].split()) > _MOST_TRIED or len(_QUOTE.findall(text[start:end])) % 2:
                 continue
-            if _has_subject(m for m in sentence if m.start < start) and not _has_subject(kept):
+            others = [m for m in kept if m.form not in _FIRST_PERSON]
+            if _has_subject(m for m in sentence if m.start < start) and not _has_subject(others):
                 continue  # nobody would know any more who did it
             try:
                 self._check_words(text, kept)
@@ -442,15 +493,18 @@ class Reflector:
             return any(m.tag == "JX" and m.form == "도" for m in after)
         if particle.tag == "JKO":
             return any(m.tag == "ETM" for m in after)
-        return particle.tag == "JKS" and any(m.tag == "EC" for m in after) and _has_subject(after)
+        if particle.tag == "JKB":
+            return any(m.form in _QUOTING for m in after)  # "나한테 냄새난다고 했다"
+        is_compared = any(m.form in {"더", "제일", "가장"} for m in after)  # "우는데 제가 더 많이 울었어요"
+        return particle.tag == "JKS" and (is_compared or (any(m.tag == "EC" for m in after) and _has_subject(after)))
 
     def _is_left_out(self, word: Sequence[Morpheme], after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether a word names the speaker: 내가, 나한테, 제 (옷을). Raise where the sentence hangs on it: 나만."""
         head, rest = word[0], [m for m in word[1:] if m.form != "희"]
         following = after[0] if after else None
         if head.form in {"우리", "저희"}:
-            if rest and rest[0].tag[0] == "J":
-                raise _Unsafe
+            if (rest and rest[0].tag[0] == "J") or any(m.form == "만" for m in after[1:2]):
+                raise _Unsafe  # "우리 애만 손을 안 들더라"
             return True
         if head.form not in {"나", "저", "내", "제"} or head.tag not in {"NP", "MM"}:
             return False
@@ -464,11 +518,18 @@ class Reflector:
     def _is_owner_left_out(self, after: Sequence[Morpheme], said: Sequence[str]) -> bool:
         """Whether "my" can go: before what is in the speaker or of their kin, and before what others act on."""
         owned = next((m for m in after if m.tag[0] != "X"), None)
-        if owned is None or owned.tag[0] != "N" or owned.form in {"것", "거"}:
+        if (
+            owned is None
+            or owned.tag[0] != "N"
+            or owned.form in {"것", "거"}
+            or any(m.form == "같" for m in after[1:3])
+        ):
+            raise _Unsafe
+        particle = next((m for m in after[1:] if m.tag[0] not in "NX"), None)
+        if particle is not None and particle.form == "만":
             raise _Unsafe
         if owned.form in self._lexicon["inner"] or owned.form in self._lexicon["kin"]:
             return True
-        particle = next((m for m in after[1:] if m.tag[0] not in "NX"), None)
         if any(m.form == "자기" for m in after) or (particle is not None and particle.form in _AS_TOPIC):
             raise _Unsafe
         if not said or particle is None or not particle.tag.startswith(("JKO", "VV", "VA")):
@@ -528,16 +589,6 @@ def _jars(told: str, frame: str) -> bool:
     )
 
 
-def _safe(attempts: Sequence[Callable[[], Reflection]]) -> list[Reflection]:
-    """Return what comes of the first attempt that is safe, if any is."""
-    for attempt in attempts:
-        try:
-            return [attempt()]
-        except _Unsafe:
-            continue
-    return []
-
-
 def _hangs_on_speaker(pronoun: Morpheme, following: Morpheme) -> bool:
     """Whether a sentence is about the speaker alone, or all but the speaker: 나만, 나 빼고."""
     return pronoun.tag == "NP" and pronoun.form in _FIRST_PERSON and following.form in {"만", "빼", "까지", "보다"}
@@ -572,6 +623,9 @@ def _cut_ending(sentence: Sequence[Morpheme]) -> tuple[list[Morpheme], str]:
             raise _Unsafe  # "달라졌달까"
         kinds = (mark for mark in "라자" if mark in body[-2].form)
         ending = _DRAWN_TOGETHER[ending] or {"라": "래", "자": "재"}.get(next(kinds, ""), "대")
+        del body[-2:]
+    elif len(body) > 1 and body[-1].form == "하" and body[-2].form in _SAID and _has_subject(body):
+        ending = "대"  # "면회를 오신다고 합니다"
         del body[-2:]
     return body, ending
 
