@@ -270,6 +270,8 @@ class Reflector:
         if predicate[0].tag == "VCP":
             if not before or before[-1].tag[0] != "N" or before[-1].tag == "NP" or before[-1].form == "말":
                 raise _Unsafe
+            if before[-1].form in {"것", "거"} and any(m.tag == "SSC" for m in before):
+                raise _Unsafe  # 뒤에서 "나도 갈래" 하시는 거예요
             before, predicate = before[:-1], [before[-1], *predicate]
         spoken = [(m.form, m.tag) for m in predicate] + [(form, "EP") for form in endings]
         words = self._clause(text, sentence, predicate[0].start)
@@ -374,7 +376,7 @@ class Reflector:
             body.pop()
         if not body or not {"시", "었", "겠"}.issuperset(endings):
             raise _Unsafe
-        if ending == "다" and not endings and body[-1].tag.startswith("VV"):
+        if ending == "다" and not endings and body[-1].tag.startswith(("VV", "XSV")):
             raise _Unsafe  # "물도 쓰다" is no verb
         is_open = ending in NOMINAL and not {"었", "겠"}.intersection(endings)
         if is_open and body[-1].tag.startswith(("VV", "VX", "XSV")) and not _is_denied(body):
@@ -424,8 +426,8 @@ class Reflector:
             following.start
             for link, following in pairwise(sentence)
             if (link.tag == "SP" or (link.tag == "EC" and link.form in self._links))
+            and following.tag[0] not in ("JV" if link.form == "고" else "J")
             and following.tag != "VX"
-            and following.tag[0] != "J"
             and following.start <= end
         ]
         for number, start in enumerate([sentence[0].start, *starts]):
@@ -461,6 +463,8 @@ class Reflector:
                 continue
             self._check_stop(word.group(), inside)
             plain = word.group().strip(",~")
+            if inside[0].form in {"우리", "저희"} and inside[1:] and inside[1].tag[0] == "N":
+                plain, inside = plain.removeprefix(inside[0].form), inside[1:]  # "우리딸이"
             after = [m for m in sentence if m.start - start >= word.end()]
             if inside[0].form in _FIRST_PERSON and self._is_bound(inside, [m for m in sentence if m not in inside]):
                 raise _Unsafe

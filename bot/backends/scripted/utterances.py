@@ -164,6 +164,7 @@ def _closes(ending: Sequence[Morpheme], ahead: Sequence[Morpheme]) -> bool:
         form, tag = before.form + form, before.tag
         if tag == "EC" and form not in _SOFT:
             return True
+        earlier, before = None, earlier or before
     if form == _PAST or (before.form == "다고" and last.start == last.end):  # "났다", taken for "났다고 하"
         return _tells(before, last, ahead)
     if tag == "EC" and form in _BARE:

@@ -11,7 +11,8 @@ FRAMES = ["{told}는 말씀이시군요."]
 
 @pytest.fixture(scope="module")
 def reflector() -> Reflector:
-    return Reflector(lexicon=resources.toml("scripted/reflection.toml"), join=kiwi().join)
+    """What is safe to say, whether or not it is worth saying."""
+    return Reflector(lexicon={**resources.toml("scripted/reflection.toml"), "worth": {"all": 1.0}}, join=kiwi().join)
 
 
 def reflected(reflector: Reflector, text: str) -> str | None:
@@ -63,6 +64,7 @@ def test_how_the_speaker_feels_is_said_back_with_respect_and_without_the_speaker
         ("요즘 너무 부담스러워요", "요즘 너무 부담스러우시군요."),
         ("엄마아빠는 무조건 의대 가래ㅠ", "부모님은 무조건 의대 가라는 말을 들으셨군요."),
         ("몸살이 왔나 봐요", "몸살이 왔나 싶으시군요."),
+        ("우리딸이 이번에 임용 붙었어요", "딸이 이번에 임용 붙었다는 말씀이시군요."),
         ("남편이 저 몰래 코인에 800만원을 넣었더라고요", "남편이 몰래 코인에 돈을 넣었다는 말씀이시군요."),
     ],
 )
@@ -100,6 +102,10 @@ def test_what_was_told_is_repeated_in_plain_reported_speech(reflector: Reflector
         "나를 싫어하는 사람이 많아요",
         "내가 싫어서 친구가 떠났어요",
         "고 있어요",
+        "나랑 얘기 좀 해줘",
+        "이거 걱정하다 저거 걱정하다",
+        "물도 쓰다",
+        "짝꿍이 나한테 냄새난다고 했다",
     ],
 )
 def test_what_could_hurt_or_distort_is_not_said_back(reflector: Reflector, text: str) -> None:
@@ -161,3 +167,20 @@ def test_a_frame_is_found_even_where_all_that_are_offered_would_say_something_tw
     (reflection,) = reflector.reflect(text, morphemes(text), frames=lambda _: ["{told}고 하시니 저도 마음이 쓰여요."])
 
     assert reflection.says == ("어머니가 내일 수술하신다는 말씀이시군요.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "시험관 세 번째 실패했어요. 남편은 괜찮다는데 그 괜찮다는 말이 더 아파요.",
+            "시험관 세 번째 실패했다는 말씀이시군요.",
+        ),
+        ("어제도 오늘도 왜 이러는지 잘 모르겠어요. 언니는 바쁘대요.", None),
+        ("고객센터 상담원이에요. 오늘 욕을 마흔세 번 들었어요. 팀장은 화장실 가는 시간까지 재고요.", None),
+    ],
+)
+def test_of_what_is_safe_to_say_only_what_is_worth_it_is_said(text: str, sentence: str | None) -> None:
+    shipped = Reflector(lexicon=resources.toml("scripted/reflection.toml"), join=kiwi().join)
+
+    assert reflected(shipped, text) == sentence
