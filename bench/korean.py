@@ -3,9 +3,10 @@
     .venv/bin/python -m bench.korean > bench/results/korean.json
 
 Emotion: see `bench/emotion.py`. Splitting: `sentences_unseen.txt`, a message a line, `|` where a sentence ends.
-Reflections: `reflections_judged.tsv`, a message, a reader's verdict and what was given back; what is said otherwise
-since counts as unjudged. Tone: `tone_judged.tsv`, a style, a sentence and the line that a reader let stand or put in
-its place. `docs/korean.md` tells what the first readings gave, before any rule was changed for them.
+`sentences_unseen_bare.txt` is written with fewer marks; of such, two readers cut the same at F1 .95. Reflections:
+readers' marks in `training/data/reflections.tsv`, what is said to each author being chosen by the marks of the others.
+Tone: `tone_judged.tsv`, a style, a sentence and the line that a reader let stand or put in its place.
+`docs/korean.md` tells what the first readings gave, before any rule was changed for them.
 """
 
 import asyncio
@@ -25,10 +26,10 @@ from bot.conversation.sentences import sentences
 from inference_server.emotion import EmbeddedEmotion
 from inference_server.korean import kiwi, morphemes
 from inference_server.tone import RuleTone
+from training import reflection
 
 TESTS = Path(__file__).parents[1] / "tests"
 SCRIPTED = TESTS / "bot" / "backends" / "scripted"
-FRAME = "{told}는 말씀이시군요."
 REPLIES, SENTENCES = 300, 3
 
 
@@ -49,11 +50,14 @@ def feelings() -> dict[str, dict[str, float]]:
 
 def informal() -> dict[str, dict[str, float]]:
     """Compare our cuts of messages and Kiwi's with a reader's."""
-    gold = [line.split("|") for line in (SCRIPTED / "sentences_unseen.txt").read_text("utf-8").splitlines()]
-    texts = [" ".join(parts) for parts in gold]
-    ours = [[text[s[0].start : s[-1].end] for s in utterances(text, morphemes(text))] for text in texts]
-    kiwis = [[sentence.text for sentence in kiwi().split_into_sents(text)] for text in texts]
-    return {"informal": agreement(gold, ours), "informal, Kiwi alone": agreement(gold, kiwis)}
+    found = {}
+    for name in ("sentences_unseen", "sentences_unseen_bare"):
+        gold = [line.split("|") for line in (SCRIPTED / f"{name}.txt").read_text("utf-8").splitlines()]
+        texts = [" ".join(parts) for parts in gold]
+        ours = [[text[s[0].start : s[-1].end] for s in utterances(text, morphemes(text))] for text in texts]
+        kiwis = [[sentence.text for sentence in kiwi().split_into_sents(text)] for text in texts]
+        found |= {name: agreement(gold, ours), f"{name}, Kiwi alone": agreement(gold, kiwis)}
+    return found
 
 
 async def replies() -> dict[str, float]:
@@ -90,19 +94,18 @@ def boundaries(parts: Sequence[str]) -> set[int]:
 
 
 def reflections() -> dict[str, float]:
+    """Return what readers said of what is given back, and how often hints at death are."""
+    said = reflection.said_of_authors_unread(reflection.read(reflection.MARKS))
+    marks = Counter(one.mark for one in said)
     reflector = Reflector(lexicon=resources.toml("scripted/reflection.toml"), join=kiwi().join)
-    verdicts: Counter[str] = Counter()
-    for text, verdict, judged in rows(SCRIPTED / "reflections_judged.tsv"):
-        found = reflector.reflect(text, morphemes(text), frames=lambda _: [FRAME])
-        if verdict == "danger":
-            verdicts["messages of danger"] += 1
-            verdicts["echoes of danger"] += bool(found)
-            continue
-        verdicts["messages"] += 1
-        if found:
-            verdicts["reflected"] += 1
-            verdicts[verdict if found[0].says[0] == judged else "unjudged"] += 1
-    return {"good_of_reflected": round(verdicts["good"] / verdicts["reflected"], 3), **verdicts}
+    hints = (SCRIPTED / "reflections_of_danger.txt").read_text("utf-8").splitlines()
+    echoes = [reflector.reflect(text, morphemes(text), frames=lambda _: [reflection.FRAME]) for text in hints]
+    return {
+        "said": len(said),
+        **{mark: round(count / len(said), 3) for mark, count in marks.items()},
+        "hints at death": len(hints),
+        "of them given back": sum(map(bool, echoes)),
+    }
 
 
 def tones() -> dict[str, float]:

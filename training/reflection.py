@@ -39,11 +39,9 @@ class Marked:
 
 def main() -> None:
     marked = read(MARKS)
-    for author in sorted({one.author for one in marked}):
-        weights = fit([one for one in marked if one.author != author])
-        print(f"# {author}: {told(chosen([one for one in marked if one.author == author], weights))}")
+    print(f"# authors unread: {told(said_of_authors_unread(marked))}\n")
     weights = fit(marked)
-    print("\n[worth]")
+    print("[worth]")
     for name, weight in weights.items():
         print(f'"{name}" = {weight:.2f}')
 
@@ -80,6 +78,15 @@ def fit(marked: Sequence[Marked]) -> dict[str, float]:
     worths = sorted((worth(one, learnt) for one in best(marked, learnt)), reverse=True)
     learnt["all"] -= worths[int(SAID * len(worths))]
     return {**learnt, "answer": ANSWER}
+
+
+def said_of_authors_unread(marked: Sequence[Marked]) -> Sequence[Marked]:
+    """Return what would be said to each author, as the marks of what the others wrote have it."""
+    said: list[Marked] = []
+    for author in sorted({one.author for one in marked}):
+        weights = fit([one for one in marked if one.author != author])
+        said += chosen([one for one in marked if one.author == author], weights)
+    return said
 
 
 def worth(one: Marked, weights: Mapping[str, float]) -> float:
