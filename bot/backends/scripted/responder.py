@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion, Where
-from bot.backends.scripted.reflection import Join, Kind, Reflection, Reflector
+from bot.backends.scripted.reflection import Kind, Reflection, Reflector
+from bot.backends.scripted.retelling import Join
 from bot.backends.scripted.topics import Stage, Topic
 from bot.backends.scripted.utterances import Morpheme, utterances
 from bot.conversation.model import EmotionLabel, Memory, Situation, Turn
