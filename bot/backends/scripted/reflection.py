@@ -104,13 +104,16 @@ class Reflector:
         *,
         frames: Callable[[str], Sequence[str]],
         was_asked: bool = False,
+        is_under_way: bool = False,
     ) -> Sequence[Reflection]:
         """Reflect the sentences that can be, each once, those first that readers would most like to hear.
 
         `frames` returns what can be said about a sentence, with `{told}` in it; a bare noun is only an answer.
         """
         best: dict[str, tuple[float, Reflection]] = {}
-        for features, reflection in self.candidates(text, morphemes, frames=frames, was_asked=was_asked):
+        for features, reflection in self.candidates(
+            text, morphemes, frames=frames, was_asked=was_asked, is_under_way=is_under_way
+        ):
             worth = sum(self._lexicon["worth"].get(name, 0.0) * value for name, value in features.items())
             if worth > best.get(reflection.source, (0.0,))[0]:
                 best[reflection.source] = worth, reflection
@@ -123,15 +126,19 @@ class Reflector:
         *,
         frames: Callable[[str], Sequence[str]],
         was_asked: bool = False,
+        is_under_way: bool = False,
     ) -> Iterator[tuple[Mapping[str, float], Reflection]]:
-        """Yield all that can be given back of a text, with what `training/reflection.py` weighs it by."""
+        """Yield all that can be given back of a text, with what `training/reflection.py` weighs it by.
+
+        Whoever begins a talk says first what it is about; in a talk that is under way the point comes last.
+        """
         if self._silent.search(text):
             return
         cut = utterances(text, morphemes)
         for number, sentence in enumerate(cut):
             if _SENTENCES <= number < len(cut) - _SENTENCES:
                 continue
-            place = "only" if len(cut) == 1 else "first" if number == 0 else "last" if number == len(cut) - 1 else "mid"
+            place = _place(len(cut) - 1 - number if is_under_way else number, len(cut))
             ending = [m.tag for m in sentence if not is_mark(m)][-1:]
             for reflection in self._attempts(text, sentence, frames=frames, was_asked=was_asked):
                 share = len(_LETTERS.findall(reflection.told)) / len(_LETTERS.findall(text))
@@ -397,6 +404,12 @@ class Reflector:
             is_pointed = is_act and noun.tag == "NP"  # 그게 제일 허무해
             if not (is_own or is_time or is_pointed or (takes_acts if is_act else takes_things)):
                 raise Unsafe
+
+
+def _place(number: int, count: int) -> str:
+    if count == 1:
+        return "only"
+    return {0: "first", count - 1: "last"}.get(number, "mid")
 
 
 def _jars(told: str, frame: str) -> bool:

@@ -127,6 +127,7 @@ class ScriptedCounsellor:
             morphemes,
             frames=lambda sentence: self._frames(sentence.lower(), situation, mood),
             was_asked=bool(_asked(situation)),
+            is_under_way=bool(situation.recent),
         )
         cut = utterances(situation.text, morphemes)
         sentences = [_own_words(situation.text[each[0].start : each[-1].end]) for each in cut]
