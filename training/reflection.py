@@ -22,7 +22,7 @@ MARKS = Path(__file__).parent / "data" / "reflections.tsv"
 FRAME = "{told}는 말씀이시군요."
 RIDGE, STEPS = 3.0, 30
 BAD_COUNTS = 2.0
-SAID = 0.5
+SAID = 0.55
 """Of how many of the messages of which something can be given back something is: of fewer, more would be good."""
 
 ANSWER = 1.2

@@ -246,6 +246,8 @@ class Reflector:
         if sentence[-1].form.startswith("고") and not endings and predicate[0].tag.startswith("V"):
             raise Unsafe  # "바꿔 놓고" is not over
         stem = "".join(m.form for m in predicate)
+        if sentence[-1].form in QUOTING and has_subject(before):
+            raise Unsafe  # "선생님이 우리 애가 제일 먼저 잔다고"
         self._check_told(before, stem, endings)
         self._check_wish(before, stem)
         if predicate[0].tag == "VX" and before and before[-1].form in _GUESSES:

@@ -17,7 +17,7 @@ from bot.backends.scripted.utterances import Morpheme
 
 Join = Callable[[Sequence[tuple[str, str]]], str]
 
-_MOST_WORDS = 8
+_MOST_WORDS = 6
 _MOST_TRIED = 2 * _MOST_WORDS
 """Words before a predicate from which on no clause is tried: half of them may be left out."""
 
@@ -65,11 +65,15 @@ class Retelling:
             and following.tag != "VX"
             and following.start <= end
         ]
+        if _is_contrasted([m for m in sentence if m.start < end]):
+            raise Unsafe
         for number, start in enumerate([sentence[0].start, *starts]):
             if any(starmap(hangs_on_speaker, pairwise(m for m in sentence if m.start <= start))):
                 raise Unsafe  # "나만 뒤처져서 불안해" is not "불안하다"
             kept = [m for m in sentence if m.start >= start]
-            if len(text[start:end].split()) > _MOST_TRIED or len(_QUOTE.findall(text[start:end])) % 2:
+            if len(text[start:end].split()) > _MOST_TRIED or _QUOTE.search(text[start:end]):
+                continue
+            if _is_run_on(kept, end):
                 continue
             others = [m for m in kept if m.form not in FIRST_PERSON]
             if has_subject(m for m in sentence if m.start < start) and not has_subject(others):
@@ -131,7 +135,7 @@ class Retelling:
         if particle.tag == "JX" and particle.form == "도":
             return any(m.tag == "JX" and m.form == "도" for m in after)
         if particle.tag == "JKO":
-            return any(m.tag == "ETM" for m in after)
+            return any(m.tag == "ETM" for m in after) or (bool(after) and after[0].form == "보")
         if particle.tag == "JKB":
             return any(m.form in QUOTING for m in after)  # "나한테 냄새난다고 했다"
         is_compared = any(m.form in {"더", "제일", "가장"} for m in after)  # "우는데 제가 더 많이 울었어요"
@@ -208,3 +212,17 @@ class Retelling:
 def _is_left_over(words: str) -> bool:
     """Whether words begin with the end of a clause that was cut off: "나오는데 햇빛이 …"."""
     return words.split()[0].endswith(("는데", "은데", "건데", "니까"))
+
+
+def _is_run_on(clause: Sequence[Morpheme], end: int) -> bool:
+    """Whether a clause of several begins with its verb, has two subjects, or holds a sentence nobody has cut off."""
+    words = [m for m in clause if m.end <= end]
+    subjects = sum((m.tag == "JKS") - (m.tag == "ETM") for m in words)
+    begins_late = clause[0].tag[0] == "V" and any(m.tag == "EC" for m in words[2:])
+    return begins_late or subjects > 1 or any(m.tag == "EF" for m in words)
+
+
+def _is_contrasted(words: Sequence[Morpheme]) -> bool:
+    """Whether the speaker is set against what was told before: "다들 집도 사는데 나는 아직도 고시원이야"."""
+    topics = (i for i, (m, p) in enumerate(pairwise(words)) if m.form in FIRST_PERSON and p.form in AS_TOPIC)
+    return any(m.tag == "EC" for i in topics for m in words[:i])
