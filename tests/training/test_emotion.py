@@ -1,9 +1,10 @@
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from inference_server.emotion import LABELS, EmbeddedEmotion
+from tests.training.likeness import alike
 from training.emotion import KOTE_LABELS, OWN, read_kote, read_own, train
 
 UNSEEN = sorted((Path(__file__).parents[1] / "inference_server").glob("emotion*_unseen.tsv"))
@@ -18,10 +19,6 @@ def own() -> list[tuple[str, str]]:
     return [row for path in OWN for row in lines(path)]
 
 
-def trigrams(text: str) -> set[str]:
-    return {text[start : start + 3] for start in range(max(1, len(text) - 2))}
-
-
 def test_every_label_has_at_least_33_messages_of_our_own(own: list[tuple[str, str]]) -> None:
     counts = Counter(label for label, _ in own)
 
@@ -31,19 +28,8 @@ def test_every_label_has_at_least_33_messages_of_our_own(own: list[tuple[str, st
 
 def test_no_two_messages_are_alike_and_none_is_kept_for_measuring_too(own: list[tuple[str, str]]) -> None:
     kept_apart = [row for path in UNSEEN for row in lines(path)]
-    grams = [trigrams(text) for _, text in own + kept_apart]
-    holders: defaultdict[str, list[int]] = defaultdict(list)
-    alike = []
-    for second, mine in enumerate(grams):
-        shared = Counter(first for gram in mine for first in holders[gram])
-        alike += [
-            (first, second) for first, both in shared.items() if both > 0.6 * (len(grams[first]) + len(mine) - both)
-        ]
-        for gram in mine:
-            holders[gram].append(second)
-
     assert kept_apart
-    assert alike == []
+    assert alike([text for _, text in own + kept_apart]) == []
 
 
 def test_a_line_with_another_label_is_refused_by_its_place(tmp_path: Path) -> None:

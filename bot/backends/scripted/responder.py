@@ -273,7 +273,9 @@ class ScriptedCounsellor:
         """Return what shows that these words were heard, the most fitting first."""
         named = self._bank.named(heard.mood, heard.situation.emotion)
         if heard.told is not None:
-            return [named, heard.told.says] if heard.told.is_general else [heard.told.says, named]
+            if not heard.told.is_general:
+                return [heard.told.says, named]
+            return [named, heard.told.says] if heard.mood is Mood.LOW else [named]
         if heard.subject is not None and heard.subject.lasts and heard.is_hard and not heard.is_sad:
             return [heard.subject.says, self._bank.untold[Mood.LOW]]  # anger may be read, grief is talked about
         return [named]
