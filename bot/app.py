@@ -39,6 +39,7 @@ PARTS = Counter("mentos_reply_parts", "Parts of replies, by kind", ["kind"])
 APOLOGIES = Counter("mentos_apologies", "Replies that failed and became an apology", ["error"])
 FORGOTTEN = Counter("mentos_recalls_failed", "Replies without memories because these could not be searched")
 FALLBACKS = Counter("mentos_fallbacks", "Replies of the script because the language model failed")
+GATED = Counter("mentos_sentences_gated", "Sentences replaced because of what they said", ["fault"])
 REACH_S = 2
 TURNS_UNTIL_REMEMBERED = 8
 BATCHES_AT_START = 8
@@ -232,11 +233,11 @@ async def _put_together(
         responder=await _responder(settings, stack),
         stylist=load_stylist(),
         characters=characters,
-        words=words["core"],
-        moods=words["mood"],
+        words=words,
         language=settings.language,
         now=now,
         asks_consent=storage is not None,
+        on_gated=lambda fault: GATED.labels(fault).inc(),
     )
     stack.push_async_callback(counsellor.drain)
     conversation: Conversation = Apologising(counsellor, language=settings.language)

@@ -12,7 +12,20 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -103,6 +116,18 @@ _RECENT = (
     .order_by(dialog.c.dialog_id.desc())
     .limit(bindparam("limit"))
 )
+_LATELY = (
+    select(dialog)
+    .where(
+        dialog.c.user_id == bindparam("of_user"),
+        dialog.c.dt_dialog >= bindparam("since", type_=UTCDateTime),
+        dialog.c.dt_answered.is_not(None),
+    )
+    .order_by(dialog.c.dialog_id.desc())
+    .limit(bindparam("limit"))
+)
+_PLAN = select(user.c.safety_plan).where(user.c.user_id == bindparam("of_user"))
+_KEEP_PLAN = update(user).where(user.c.user_id == bindparam("of_user")).values(safety_plan=bindparam("plan"))
 _ANSWER = (
     update(dialog)
     .where(
@@ -345,8 +370,14 @@ class SqlCounsels:
             return _turn(heard, key)
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
+        return await self._turns(_RECENT, user_id, limit=limit)
+
+    async def lately(self, user_id: UserId, *, since: datetime, limit: int) -> Sequence[Turn]:
+        return await self._turns(_LATELY, user_id, since=since, limit=limit)
+
+    async def _turns(self, query: Select[Any], user_id: UserId, **where: object) -> Sequence[Turn]:
         rows = await self._database.read(
-            lambda connection: connection.execute(_RECENT, {"of_user": user_id, "limit": limit}).all()
+            lambda connection: connection.execute(query, {"of_user": user_id, **where}).all()
         )
         if not rows:
             return ()
@@ -418,6 +449,17 @@ class SqlCounsels:
             *((at, label, counsel_id) for at, label, counsel_id in rows),
         ]
         return [Moment(at, EmotionLabel(label), CounselId(counsel_id)) for at, label, counsel_id in felt]
+
+    async def plan(self, user_id: UserId) -> str | None:
+        sealed = await self._database.read(
+            lambda connection: connection.execute(_PLAN, {"of_user": user_id}).scalar_one_or_none()
+        )
+        return (await self._keys.of(user_id)).decrypt(sealed, column="user.safety_plan") if sealed else None
+
+    async def keep_plan(self, user_id: UserId, plan: str) -> None:
+        sealed = (await self._keys.of(user_id)).encrypt(plan, column="user.safety_plan")
+        where = {"of_user": user_id, "plan": sealed}
+        await self._database.write(lambda connection: connection.execute(_KEEP_PLAN, where), idempotent=True)
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         rows = await self._database.read(

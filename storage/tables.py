@@ -1,8 +1,8 @@
 """The tables, named as in the ERD, with what is added beside.
 
 `Ciphertext` columns hold AES-256-GCM ciphertext under the person's own key: what they wrote and were answered, their
-name, date of birth and gender. In the clear are opaque ids, times, labels of emotions, names of characters, consent.
-What belongs to a person goes with their row in `user`.
+safety plan, name, date of birth and gender. In the clear are opaque ids, times, labels of emotions, names of
+characters, consent. What belongs to a person goes with their row in `user`.
 """
 
 from datetime import UTC, datetime
@@ -79,6 +79,7 @@ user = Table(
     Column("character_id", Key, nullable=False),
     Column("is_guest", Boolean, nullable=False),
     Column("dt_created", UTCDateTime, nullable=False),
+    Column("safety_plan", Ciphertext),
     **OPTIONS,
 )
 

@@ -88,8 +88,7 @@ class Place:
             responder=responder,
             stylist=MarkingStylist(),
             characters=CHARACTERS,
-            words=strings("ko")["core"],
-            moods=strings("ko")["mood"],
+            words=strings("ko"),
             language="ko",
             now=clock,
         )

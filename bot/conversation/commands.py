@@ -14,6 +14,7 @@ class Verb(StrEnum):
     UNDO = "undo"
     EMOTION = "emotion"
     MOOD = "mood"
+    PLAN = "plan"
     HELP = "help"
     UNKNOWN = "unknown"
 
@@ -40,6 +41,8 @@ _VERBS = {
     "emotion": Verb.EMOTION,
     "기분": Verb.MOOD,
     "mood": Verb.MOOD,
+    "안전계획": Verb.PLAN,
+    "safetyplan": Verb.PLAN,
     "도움말": Verb.HELP,
     "help": Verb.HELP,
 }
@@ -56,10 +59,11 @@ _ANSWERS: dict[frozenset[Scope], str] = {
 def parse(text: str) -> Command | None:
     """Read a command, or None where the text is just something said."""
     text = text.strip()
-    if not text.startswith("/") or len(text) > 100 or "\n" in text:
+    if not text.startswith("/") or "\n" in text:
         return None
     word, _, argument = text[1:].partition(" ")
-    return Command(_VERBS.get(word.strip().lower(), Verb.UNKNOWN), argument.strip())
+    command = Command(_VERBS.get(word.strip().lower(), Verb.UNKNOWN), argument.strip())
+    return command if len(text) <= 100 or command.verb is Verb.PLAN else None
 
 
 def read_consent(text: str) -> frozenset[Scope] | None:

@@ -6,8 +6,10 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from bot.conversation import care
 from bot.conversation.characters import find
 from bot.conversation.commands import Command, Verb, parse, read_consent
 from bot.conversation.gravity import weigh
@@ -37,11 +39,13 @@ from bot.conversation.ports import Counsels, EmotionReader, Memories, NoReply, P
 from bot.conversation.prompt import remembered
 from bot.conversation.sentences import sentences
 from bot.conversation.voice import Voice
-from bot.safety.assess import Risk, assess
-from bot.safety.gate import gate
-from bot.safety.replies import words as crisis_words
+from bot.safety import gate
+from bot.safety.assess import assess
+from bot.safety.plan import SafetyPlan, shown, written
+from bot.safety.replies import is_crisis
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CONSENT_VERSION = "2026-11-22"
 TURNS_RECALLED = 20
@@ -49,6 +53,8 @@ MEMORIES_RECALLED = 8
 MOOD_SHOWN = timedelta(days=30)
 DELIVERIES_KEPT = 1_000
 RECORDING_S = 10
+EARLIER_S = 0.2
+"""How long somebody in danger may wait for what was said earlier to be read."""
 
 
 class Counsellor:
@@ -65,11 +71,11 @@ class Counsellor:
         stylist: Stylist,
         characters: Mapping[CharacterId, Character],
         memories: Memories,
-        words: Mapping[str, str],
-        moods: Mapping[str, str],
+        words: Mapping[str, Mapping[str, str]],
         language: str,
         now: Callable[[], datetime],
         asks_consent: bool = True,
+        on_gated: Callable[[gate.Fault], None] = lambda fault: None,
     ) -> None:
         self._people = people
         self._counsels = counsels
@@ -80,11 +86,13 @@ class Counsellor:
         self._characters = characters
         self._default = next(iter(characters.values()))
         self._memories = memories
-        self._words = words
-        self._moods = moods
+        self._words = words["core"]
+        self._moods = words["mood"]
+        self._plan_words = words["plan"]
         self._language = language
         self._now = now
         self._asks_consent = asks_consent
+        self._on_gated = on_gated
         self._turnstiles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._emergencies: Counter[Account] = Counter()
         self._heard_of: OrderedDict[tuple[Account, str], Person] = OrderedDict()
@@ -93,9 +101,11 @@ class Counsellor:
     async def respond(self, message: Message) -> AsyncIterator[Part]:
         """Answer one message, part by part, as `Conversation` promises."""
         message = replace(message, text=clean(message.text))
-        risk = assess(message.text)
-        if risk.is_urgent:
-            yield self._help(message, risk)
+        command = parse(message.text)
+        if assess(message.text).is_urgent:
+            yield await self._help(message)
+            if command and command.verb is Verb.PLAN:
+                yield await self._obey(command, message, await self._meet(message.account))
             return
         if is_blank(message.text):
             yield Part(self._words["blank"], Kind.NOTICE)
@@ -104,26 +114,16 @@ class Counsellor:
         calm = self._emergencies[message.account]
         await self._recorded(message.account)
         person = await self._meet(message.account)
-        command = parse(message.text)
         if command and command.verb is Verb.AGAIN:
             async for part in self._again(message, person, calm):
                 yield part
-            return
-        if command:
+        elif command:
             yield await self._obey(command, message, person)
-            return
-        if (scopes := self._consent_in(message, person)) is not None:
+        elif (scopes := self._consent_in(message, person)) is not None:
             yield await self._record_consent(message.account, person, scopes)
-            return
-
-        turn = await self._counsels_of(person).hear(person.user_id, message, character=self._character_of(person))
-        self._heard_of[message.account, message.id] = person
-        while len(self._heard_of) > DELIVERIES_KEPT:
-            self._heard_of.popitem(last=False)
-        async for part in self._answer(turn, message, person, calm):
-            yield part
-        if calm == self._emergencies[message.account] and (question := self._question_for(message.account, person)):
-            yield question
+        else:
+            async for part in self._listen(message, person, calm):
+                yield part
 
     async def delivered(self, message: Message) -> None:
         if recording := self._recordings.get((message.account, message.id)):
@@ -143,18 +143,42 @@ class Counsellor:
 
     # An emergency: fixed words now, everything else afterwards.
 
-    def _help(self, message: Message, risk: Risk) -> Part:
-        """Return the fixed words. They silence every reply to that person that is under way, or waits its turn."""
+    async def _help(self, message: Message) -> Part:
+        """Return the fixed words. They silence every reply to that person that is under way, or waits its turn.
+
+        What was said earlier may raise the risk or choose other words; where it cannot be read, the text alone does.
+        """
         self._emergencies[message.account] += 1
         self._off_record.expect_no_answer(message.account)
-        part = Part(crisis_words(risk, self._language), Kind.CRISIS)
+        reading = _in_background(self._said_before(message), "an urgent turn was answered without those before it")
+        await asyncio.wait([reading], timeout=EARLIER_S)
+        is_read = reading.done() and reading.exception() is None
+        turns = reading.result() if is_read else ()
+        reading.cancel()
+        helped = care.help_with(message.text, turns, at=message.at, language=self._language)
+        assert helped, "what is urgent alone is urgent after anything"  # noqa: S101
+        part = Part(helped.words, Kind.CRISIS)
 
         delivery = (message.account, message.id)
         if delivery not in self._recordings:
-            self._recordings[delivery] = _in_background(self._record_urgent(message, part.text))
+            self._recordings[delivery] = _in_background(
+                self._record_urgent(message, part.text), "an urgent turn was answered but not stored"
+            )
         while len(self._recordings) > DELIVERIES_KEPT:
             self._recordings.popitem(last=False)
         return part
+
+    async def _said_before(self, message: Message) -> Sequence[Turn]:
+        await self._recorded(message.account)
+        return await self._turns_before(message, await self._meet(message.account))
+
+    async def _turns_before(self, said: Message | Turn, person: Person) -> Sequence[Turn]:
+        """Return what was said and answered before, in this counsel and those before it."""
+        turns = await self._counsels_of(person).lately(
+            person.user_id, since=said.at - care.WATCHED_FOR, limit=care.TURNS_WATCHED
+        )
+        turns = [*await self._before_the_yes(person), *turns]
+        return [turn for turn in turns if turn.at <= said.at and (turn.at, turn.text) != (said.at, said.text)]
 
     async def _recorded(self, account: Account) -> None:
         """Wait for what somebody said in an emergency to be stored: what they say next comes after it."""
@@ -171,6 +195,16 @@ class Counsellor:
         await counsels.answer(person.user_id, turn.id, answer)
 
     # The ordinary way.
+
+    async def _listen(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
+        turn = await self._counsels_of(person).hear(person.user_id, message, character=self._character_of(person))
+        self._heard_of[message.account, message.id] = person
+        while len(self._heard_of) > DELIVERIES_KEPT:
+            self._heard_of.popitem(last=False)
+        async for part in self._answer(turn, message, person, calm):
+            yield part
+        if calm == self._emergencies[message.account] and (question := self._question_for(message.account, person)):
+            yield question
 
     async def _answer(
         self, turn: Turn, message: Message, person: Person, calm: int, *, anew: bool = False
@@ -195,36 +229,73 @@ class Counsellor:
                     yield Part(turn.answer.reply)
                 return
 
-            situation, recalled = await self._understand(turn, person, character)
-            gravity = weigh(situation.text, situation.emotion.label, situation.recent)
-            voice = Voice(character, gravity, stylist=self._stylist, seed=f"{turn.text} {situation.rejected}")
-            drafts: list[str] = []
-            said: list[str] = []
-            async for sentence in sentences(self._responder.draft(situation)):
-                if self._emergencies[message.account] != calm:
-                    break
-                drafts.append(gate(sentence))
-                said.append(await voice.say(drafts[-1]))
-                yield Part(said[-1])
-            else:
-                if not said:
-                    raise NoReply("the responder drafted nothing")
+            async for part in self._reply(turn, message, person, calm, anew=anew):
+                yield part
 
-            if anew and not said:
-                return
+    async def _reply(
+        self, turn: Turn, message: Message, person: Person, calm: int, *, anew: bool
+    ) -> AsyncIterator[Part]:
+        counsels, character = self._counsels_of(person), self._character_of(person)
+        turns = await self._turns_before(turn, person)
+        is_calm = self._emergencies[message.account] == calm
+        if is_calm and (helped := care.help_with(turn.text, turns, at=turn.at, language=self._language)):
+            yield Part(helped.words, Kind.CRISIS if helped.risk.is_urgent else Kind.NOTICE)
+            emotion = await self._emotions.read(turn.text)
+            answer = Answer(helped.words, helped.words, emotion.label, (), self._now())
+            await counsels.answer(person.user_id, turn.id, answer, anew=anew)
+            return
+
+        here = await counsels.recent(person.user_id, limit=care.TURNS_WATCHED)
+        here = [each for each in here if each.id != turn.id]
+        is_raised = care.is_raised(turns, at=turn.at)
+        situation, recalled = await self._understand(turn, person, character.plain if is_raised else character, here)
+        drafts: list[str] = []
+        said: list[str] = []
+        if opening := care.opening(turns, is_first=not here, language=self._language):
+            said.append(opening)
+            yield Part(opening, Kind.NOTICE)
+        async for draft, sentence in self._spoken(situation):
+            if self._emergencies[message.account] != calm:
+                break
+            drafts.append(draft)
+            said.append(sentence)
+            yield Part(sentence)
+        else:
+            if not drafts:
+                raise NoReply("the responder drafted nothing")
+            for closing in care.closings(
+                here, at=turn.at, is_raised=is_raised, language=self._language, still_ai=self._words["still_ai"]
+            ):
+                said.append(closing)
+                yield Part(closing, Kind.NOTICE)
+
+        if drafts or not anew:
             answer = Answer(" ".join(drafts), " ".join(said), situation.emotion.label, recalled, self._now())
             await counsels.answer(person.user_id, turn.id, answer, anew=anew)
 
+    async def _spoken(self, situation: Situation) -> AsyncIterator[tuple[str, str]]:
+        """Yield each sentence of a reply as it was drafted and as it is said; neither says what must not be said."""
+        gravity = weigh(situation.text, situation.emotion.label, situation.recent)
+        seed = f"{situation.text} {situation.rejected}"
+        voice = Voice(situation.character, gravity, stylist=self._stylist, seed=seed)
+        async for sentence in sentences(self._responder.draft(situation)):
+            draft = self._gated(sentence)
+            yield draft, self._gated(await voice.say(draft))
+
+    def _gated(self, sentence: str) -> str:
+        fault = gate.fault_of(sentence)
+        if fault is None:
+            return sentence
+        self._on_gated(fault)
+        return gate.safe_words(fault, sentence)
+
     async def _understand(
-        self, turn: Turn, person: Person, character: Character
+        self, turn: Turn, person: Person, character: Character, here: Sequence[Turn]
     ) -> tuple[Situation, tuple[TurnId, ...]]:
         """Gather what a responder may know, and the ids of the earlier turns that are part of it."""
         before = await self._before_the_yes(person)
-        emotion, recent = await asyncio.gather(
-            self._emotions.read(turn.text),
-            self._counsels_of(person).recent(person.user_id, limit=TURNS_RECALLED),
-        )
-        recent = [each for each in recent if each.id != turn.id]
+        emotion = await self._emotions.read(turn.text)
+        recent = here[-TURNS_RECALLED:]
         at_hand = {turn.id, *(each.id for each in recent)}
         memories = (
             remembered(await self._memories.recall(person.user_id, turn.text, without=at_hand, limit=MEMORIES_RECALLED))
@@ -247,9 +318,8 @@ class Counsellor:
         if turn is None:
             yield Part(self._words["nothing_said"], Kind.NOTICE)
             return
-        risk = assess(turn.text)
-        if risk.is_urgent:  # fixed words have no other version
-            yield Part(crisis_words(risk, self._language), Kind.CRISIS)
+        if turn.answer and is_crisis(turn.answer.reply):  # fixed words have no other version
+            yield Part(turn.answer.reply, Kind.CRISIS)
             return
         async for part in self._answer(turn, message, person, calm, anew=True):
             yield part
@@ -325,10 +395,23 @@ class Counsellor:
                 return Part(self._words["undone" if undone else "nothing_said"], Kind.NOTICE)
             case Verb.EMOTION:
                 return await self._correct(command.argument, person)
+            case Verb.PLAN:
+                return await self._plan(command.argument, person)
             case Verb.MOOD:
                 return await self._show_mood(person)
             case _:
                 return Part(self._words["help"], Kind.NOTICE)
+
+    async def _plan(self, said: str, person: Person) -> Part:
+        """Show the safety plan of this person, after doing what they said about it."""
+        counsels, words = self._counsels_of(person), self._plan_words
+        plan = SafetyPlan.load(await counsels.plan(person.user_id))
+        changed = written(plan, said, words) if said else None
+        if changed is None:
+            return Part(shown(plan, words), Kind.NOTICE)
+        await counsels.keep_plan(person.user_id, changed.dump())
+        lines = [words["kept"], shown(changed, words)] if changed.lines else [words["erased"]]
+        return Part("\n".join(lines if person.is_on_record else [*lines, words["for_now"]]), Kind.NOTICE)
 
     async def _correct(self, words: str, person: Person) -> Part:
         """Take the person's own word for what they felt in their last turn."""
@@ -352,10 +435,10 @@ class Counsellor:
         open_turns = await self._counsels_of(person).recent(person.user_id, limit=1)
         here = [moment for moment in moments if open_turns and moment.counsel_id == open_turns[0].counsel_id]
         lines = []
-        for title, shown in (("mood_here", here), ("mood_days", moments)):
-            if shown and (title == "mood_here" or len(shown) > len(here)):
-                flowed = flow(shown, words=self._moods)
-                lines.append(f"{self._words[title]} {sparkline(shown)}\n{flowed}")
+        for title, these in (("mood_here", here), ("mood_days", moments)):
+            if these and (title == "mood_here" or len(these) > len(here)):
+                flowed = flow(these, words=self._moods)
+                lines.append(f"{self._words[title]} {sparkline(these)}\n{flowed}")
         return Part("\n\n".join(lines) or self._words["nothing_said"], Kind.NOTICE)
 
     async def _choose(self, words: str, account: Account, person: Person) -> Part:
@@ -377,12 +460,12 @@ def _readable(turns: Sequence[Turn]) -> Iterator[Turn]:
         yield turn if len(turn.text) <= READ_AT_MOST else replace(turn, text=shorten(turn.text))
 
 
-def _in_background(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-    """Start work that nobody awaits; its failure is logged by kind, since its words may be a person's."""
+def _in_background(work: Coroutine[None, None, T], what_failed: str) -> asyncio.Task[T]:
+    """Start work that nobody need await; its failure is logged by kind, since its words may be a person's."""
 
-    def report(task: asyncio.Task[None]) -> None:
+    def report(task: asyncio.Task[T]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            log.error("an urgent turn was answered but not stored: %s", type(error).__name__)
+            log.error("%s: %s", what_failed, type(error).__name__)
 
     task = asyncio.create_task(work)
     task.add_done_callback(report)

@@ -1,7 +1,7 @@
 """The words of a conversation: who speaks, what is said, and what was made of it."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NewType
@@ -146,8 +146,18 @@ class Character:
 
     @property
     def is_restyled(self) -> bool:
-        """Whether a stylist renders the drafts; otherwise the language model speaks as the character itself."""
+        """Whether a stylist renders the drafts."""
         return self.renderer.partition(":")[0] in {"rule", "kobart"}
+
+    @property
+    def is_acted(self) -> bool:
+        """Whether the language model speaks as the character itself."""
+        return self.renderer.partition(":")[0] in {"prompt", "lora"}
+
+    @property
+    def plain(self) -> "Character":
+        """The same one with the manner of speech put down: drafts are shown as they are."""
+        return replace(self, renderer="plain", decorations=Decorations())
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class OffTheRecord:
         self._now = now
         self._counsels: dict[UserId, _Counsel] = {}
         self._strangers: dict[Account, Stranger] = {}
+        self._plans: dict[UserId, tuple[datetime, str]] = {}
         self._ids = itertools.count(1)
 
     def stranger(self, account: Account, *, character_id: CharacterId) -> Stranger:
@@ -93,6 +94,9 @@ class OffTheRecord:
         answered = [turn for _, turn in counsel.turns if turn.answer] if counsel else []
         return answered[-limit:]
 
+    async def lately(self, user_id: UserId, *, since: datetime, limit: int) -> Sequence[Turn]:
+        return [turn for turn in await self.recent(user_id, limit=limit) if turn.at >= since]
+
     async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
         counsel = self._counsels.get(user_id)
         for i, (heard, turn) in enumerate(counsel.turns if counsel else ()):
@@ -132,6 +136,14 @@ class OffTheRecord:
             Moment(turn.at, turn.answer.emotion, turn.counsel_id) for turn in turns if turn.answer and turn.at >= since
         ]
 
+    async def plan(self, user_id: UserId) -> str | None:
+        self._forget()
+        _, plan = self._plans.get(user_id, (None, None))
+        return plan
+
+    async def keep_plan(self, user_id: UserId, plan: str) -> None:
+        self._plans[user_id] = (self._now(), plan)
+
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         return ()
 
@@ -141,3 +153,5 @@ class OffTheRecord:
             del self._counsels[user_id]
         for account in [account for account, stranger in self._strangers.items() if stranger.last_seen < too_old]:
             del self._strangers[account]
+        for user_id in [user_id for user_id, (kept_at, _) in self._plans.items() if kept_at < too_old]:
+            del self._plans[user_id]

@@ -73,7 +73,7 @@ class People(Protocol):
 
 
 class Counsels(Protocol):
-    """The counsels of each person, one open at a time. Every method takes the person whose rows it may touch."""
+    """The counsels of each person, one open at a time, and their safety plan. Each method takes whose they are."""
 
     async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
         """Store a message durably in the open counsel, opening one if there is none or the character changed.
@@ -84,6 +84,10 @@ class Counsels(Protocol):
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
         """Return the last answered turns of the open counsel, oldest first."""
+        ...
+
+    async def lately(self, user_id: UserId, *, since: datetime, limit: int) -> Sequence[Turn]:
+        """Return the last answered turns that were heard since then, of any counsel, oldest first."""
         ...
 
     async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
@@ -110,6 +114,14 @@ class Counsels(Protocol):
 
     async def moments(self, user_id: UserId, *, since: datetime) -> Sequence[Moment]:
         """Return what was felt in the answered turns since then, oldest first."""
+        ...
+
+    async def plan(self, user_id: UserId) -> str | None:
+        """Return the safety plan that somebody keeps, as it was given."""
+        ...
+
+    async def keep_plan(self, user_id: UserId, plan: str) -> None:
+        """Store a safety plan in place of the one before."""
         ...
 
     async def unanswered(self, messenger: str) -> Sequence[Message]:

@@ -50,7 +50,7 @@ def compose(
     """
     character = situation.character
     memories = "\n".join(f"- {memory.at:%Y-%m-%d}: {memory.text}" for memory in situation.memories)
-    persona = text("prompts/plain.md") if character.is_restyled else character.persona
+    persona = character.persona if character.is_acted else text("prompts/plain.md")
     feeling = situation.emotion.label.value if situation.emotion.is_confident else "알 수 없음"
     instructions = Template(text("prompts/counsellor.md")).substitute(persona=persona.strip(), feeling=feeling)
     if memories:

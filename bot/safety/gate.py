@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from enum import StrEnum
 
 from bot.resources import toml
 from bot.safety.replies import numbers
@@ -37,6 +38,10 @@ _CLAIM = _any(
 )
 _DENIAL = _any("(?:사람|인간|상담사|의사)[가-힣]{0,4} 아니")
 
+_DISORDER = (
+    "(?:우울증|조울증|양극성 ?장애|조현병|공황 ?장애|불안 ?장애|강박증|강박 ?장애|외상 ?후 ?스트레스 ?장애|adhd|ptsd"
+    "|경계성 ?(?:인격|성격) ?장애|섭식 ?장애|거식증|폭식증|자폐|치매|사이코패스|소시오패스|나르시시스트)"
+)
 _SURELY = "(?:절대로?|100 ?%|백 ?퍼센트|무조건|완전히|확실히|반드시)"
 _PROMISE = _any(
     r"비밀(?:은|을|로|이)? ?(?:꼭 |절대 |절대로 |반드시 |무조건 |우리끼리 )?"
@@ -48,10 +53,22 @@ _PROMISE = _any(
     r"아무(?:런)? 위험(?:도|이) 없",
     r"(?:제가|내가) ?(?:꼭 |반드시 |다 |모두 )?(?:장담|보장)(?:할|해|하|합)",
     r"(?:나을|괜찮아질|좋아질|나아질|안전할) ?(?:거라고|것을|걸) ?(?:약속|장담|보장)",
-    r"(?:저|나)만 ?(?:믿으|믿고|있으면 ?(?:돼|되|충분))",
-    r"(?:다른 사람|사람들?)(?:은|들은|이)? ?(?:다 )?필요 ?없(?:어요|습|어)",
     r"\b(?:I promise|I guarantee)\b.{0,40}\b(?:secret|safe|better|okay|fine|no one|nobody)",
     r"\bkeep (?:this|it) (?:a )?secret|our (?:little )?secret",
+)
+_EXCLUSIVE = _any(
+    r"(?:저|나)만 ?(?:믿으|믿고|있으면 ?(?:돼|되|충분)|(?:당신|너)(?:을|를)? ?(?:이해|알아))",
+    r"(?:다른 사람|사람들?|가족|친구)(?:은|들은|이|도|들도)? ?(?:다 )?(?:필요 ?없(?:어요|습|어)|당신을 몰라|너를 몰라)",
+    r"(?:제가|내가|저는|나는) ?(?:평생|영원히|언제까지나|항상|절대) ?(?:[가-힣]+ ){0,2}(?:곁에|옆에|떠나지)",
+    r"(?:우리|저랑|나랑) ?(?:사귀|연애|결혼)(?:어요|어|자|해요|해(?![가-힣]))|(?:저|나)도 (?:당신|너)(?:을|를)? ?(?:사랑해|좋아해요)",
+    r"\b(?:only I|nobody but me) (?:understand|know)|you (?:don't|do not) need (?:anyone|anybody) else|\bI(?:'ll| will) (?:always|never) (?:be with|leave) you",
+)
+_DIAGNOSIS = _any(
+    r"(?:당신|님|너|넌|선생님)(?:은|는|의 (?:증상|상태)은?)? ?(?:[가-힣]{1,6} ){0,2}"
+    rf"{_DISORDER}(?:이에요|예요|입니다|이야|야(?![가-힣])|(?:이|가)? ?(?:확실|분명|맞))",
+    rf"(?:진단|판정)(?:하자면|은|하면|을 내리면)[^.?!]{{0,12}}{_DISORDER}(?:이에요|예요|입니다|이야|야(?![가-힣]))",
+    rf"^{_DISORDER}(?:이에요|예요|입니다|이네요|네요|(?:이|가)? ?(?:확실해|맞아|분명해))",
+    r"\byou (?:clearly |definitely )?(?:have|suffer from|are) (?:an? )?(?:clinical |major )?(?:depression|depressive disorder|bipolar|schizophreni[ac]|adhd|ptsd|ocd|borderline|anorexia|bulimia)",
 )
 _METHOD = _any(
     r"치사량|치명적인 (?:양|방법|용량)|\b(?:lethal|fatal) dose",
@@ -84,27 +101,49 @@ def _has_foreign_number(sentence: str) -> bool:
     return any(re.sub(r"\D", "", number) not in known for number in found)
 
 
-def _fault(sentence: str) -> str | None:
-    if _has_foreign_number(sentence):
-        return "number"
-    if _METHOD.search(sentence):
-        return "method"
-    if _MEDICINE.search(sentence):
-        return "medicine"
-    if _CLAIM.search(sentence) and not _DENIAL.search(sentence):
-        return "human"
-    return "promise" if _PROMISE.search(sentence) else None
+class Fault(StrEnum):
+    """What a sentence must not say."""
+
+    NUMBER = "number"
+    METHOD = "method"
+    MEDICINE = "medicine"
+    DIAGNOSIS = "diagnosis"
+    HUMAN = "human"
+    PROMISE = "promise"
+    EXCLUSIVE = "exclusive"
 
 
-def gate(sentence: str) -> str:
-    """Return a sentence as it is, or a safe one in its place.
+def fault_of(sentence: str) -> Fault | None:
+    """Return what a sentence says that must never be said, None where it may be shown.
 
-    Replaced are phone numbers that are not in `hotlines.toml`, claims to be human or a counsellor, promises of secrecy
-    or of safety, methods, doses and advice to stop a medicine.
+    Looked for are phone numbers that are not in `hotlines.toml`, methods, doses and advice to change a medicine,
+    diagnoses, claims to be human or a counsellor, promises of secrecy or safety, and claims to be all that one needs.
     """
-    fault = _fault(unicodedata.normalize("NFKC", sentence))
-    if fault is None:
-        return sentence
+    sentence = unicodedata.normalize("NFKC", sentence)
+    if _has_foreign_number(sentence):
+        return Fault.NUMBER
+    if _CLAIM.search(sentence) and not _DENIAL.search(sentence):
+        return Fault.HUMAN
+    return next((fault for fault, said in _SAID if said.search(sentence)), None)
+
+
+_SAID = (
+    (Fault.METHOD, _METHOD),
+    (Fault.MEDICINE, _MEDICINE),
+    (Fault.DIAGNOSIS, _DIAGNOSIS),
+    (Fault.PROMISE, _PROMISE),
+    (Fault.EXCLUSIVE, _EXCLUSIVE),
+)
+
+
+def safe_words(fault: Fault, sentence: str) -> str:
+    """Return what is said in place of a sentence, in its language."""
     language = "ko" if re.search("[가-힣]", sentence) else "en"
     safe: str = toml("crisis.toml")[language]["gate"][fault]
     return safe.format(**numbers())
+
+
+def gate(sentence: str) -> str:
+    """Return a sentence as it is, or something safe in its place."""
+    fault = fault_of(sentence)
+    return sentence if fault is None else safe_words(fault, sentence)

@@ -1,12 +1,90 @@
 """What is said to somebody in danger: fixed, reviewed words from `crisis.toml`, never generated, never restyled."""
 
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
 from bot.resources import strings, toml
 from bot.safety.assess import Level, Risk, Route, assess
+
+_ENGLISH = re.compile(
+    r"\b(?:i|im|i'm|my|me|you|the|and|is|are|am|was|to|want|feel|have|had|not|don't|dont|can|can't|cant|he|she|they)\b",
+    re.IGNORECASE,
+)
 
 
 def numbers() -> dict[str, str]:
     """Return every phone number that Mentos may say, by its name in `hotlines.toml`."""
     return {name: line["number"] for name, line in toml("hotlines.toml").items()}
+
+
+def language_of(text: str, language: str) -> str:
+    """Return `en` for a text in English, otherwise the language that Mentos was set to speak.
+
+    Korean typed on English keys has no English words.
+    """
+    return "en" if not re.search("[ㄱ-ㅣ가-힣]", text) and len(_ENGLISH.findall(text)) >= 2 else language
+
+
+def words(risk: Risk, language: str = "ko", said: Sequence[str] = ()) -> str:
+    """Return the fixed words for a risk, in Korean where the language has none: first those never said.
+
+    `said` are the replies so far, the oldest first. ValueError where there are no words: ask only when `has_words`.
+    """
+    if not risk.has_words:
+        raise ValueError(f"no fixed words for {risk}: ask only when `has_words`")
+    replies = _replies(language)
+    if not risk.is_urgent and risk.route:
+        return _next(replies["routes"][risk.route], said)
+    return _next(replies[_situation(risk)], said)
+
+
+def answer(kind: str, language: str = "ko", said: Sequence[str] = ()) -> str:
+    """Return what is said to somebody who is `safe`, has `denied` a wish to die, or meets a `barrier` to help."""
+    return _next(_replies(language)["answers"][kind], said)
+
+
+def line(name: str, language: str = "ko") -> str:
+    """Return the `footer` under later replies, or the `check_in` with which the next counsel opens."""
+    said: str = _replies(language)["lines"][name]
+    return said
+
+
+def unable(text: str, language: str = "ko") -> str:
+    """Return what to say when answering a text failed: the fixed words if it is urgent, otherwise an apology."""
+    risk = assess(text)
+    return words(risk, language_of(text, language)) if risk.is_urgent else strings(language)["core"]["unable"]
+
+
+@cache
+def situations() -> dict[str, tuple[str, int]]:
+    """Map every fixed text, in all languages, to the situation that it is for and its place there."""
+    found: dict[str, tuple[str, int]] = {}
+    for language in toml("crisis.toml"):
+        replies = _replies(language)
+        for section in (replies, replies["routes"], replies["answers"]):
+            for situation, texts in section.items():
+                if isinstance(texts, list):
+                    found |= {text: (situation, place) for place, text in enumerate(texts)}
+    return found
+
+
+def is_crisis(reply: str) -> bool:
+    """Whether a reply is fixed words for danger, in any language."""
+    found = situations().get(reply)
+    return found is not None and found[0] not in set(Route) - {Route.OVERDOSE}
+
+
+def in_language(reply: str, language: str) -> str:
+    """Return the same fixed words in another language, where a reply is fixed words."""
+    found = situations().get(reply)
+    if found is None:
+        return reply
+    situation, place = found
+    replies = _replies(language)
+    texts = replies.get(situation) or replies["routes"].get(situation) or replies["answers"][situation]
+    return str(texts[place])
 
 
 def _situation(risk: Risk) -> str:
@@ -15,7 +93,7 @@ def _situation(risk: Risk) -> str:
     if risk.tier == 3:
         return "imminent"
     match risk.level, risk.tier:
-        case Level.PASSIVE, 1:
+        case ((Level.PASSIVE | Level.NONE), 1):
             return "soft"
         case Level.PASSIVE, _:
             return "active"
@@ -24,16 +102,23 @@ def _situation(risk: Risk) -> str:
     return risk.level.value
 
 
-def words(risk: Risk, language: str = "ko") -> str:
-    """Return the fixed words for an urgent risk, in Korean where the language has none. ValueError if it is not."""
-    if not risk.is_urgent:
-        raise ValueError(f"no fixed words for {risk}: ask only when `is_urgent`")
-    replies = toml("crisis.toml")
-    said: str = replies.get(language, replies["ko"])[_situation(risk)]
-    return said.strip().format(**numbers())
+def _next(texts: Sequence[str], said: Sequence[str]) -> str:
+    """Return the first text that was never said, otherwise the one that was said longest ago."""
+    last_said = {text: at for at, text in enumerate(said)}
+    return min(texts, key=lambda text: last_said.get(text, -1))
 
 
-def unable(text: str, language: str = "ko") -> str:
-    """Return what to say when answering a text failed: the fixed words if it is urgent, otherwise an apology."""
-    risk = assess(text)
-    return words(risk, language) if risk.is_urgent else strings(language)["core"]["unable"]
+@cache
+def _replies(language: str) -> dict[str, Any]:
+    everything = toml("crisis.toml")
+    replies: dict[str, Any] = _filled(everything.get(language, everything["ko"]))
+    return replies
+
+
+def _filled(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
+    match value:
+        case dict():
+            return {key: _filled(each) for key, each in value.items()}
+        case list():
+            return [_filled(each) for each in value]
+    return value.strip().format(**numbers())

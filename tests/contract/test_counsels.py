@@ -253,3 +253,28 @@ async def test_moments_are_what_was_felt_since_a_time_oldest_first(counsels: Cou
         Moment(NOON + timedelta(minutes=2), EmotionLabel.SAD, counsel_id),
         Moment(NOON + timedelta(minutes=3), EmotionLabel.JOYFUL, counsel_id),
     ]
+
+
+async def test_lately_is_what_was_answered_since_a_time_oldest_first_whatever_the_counsel(counsels: Counsels) -> None:
+    await talk(counsels, MINA, "하나", "둘")
+    await talk(counsels, JUN, "남의 말")
+    turn = await counsels.hear(MINA.user_id, MINA.says("셋", message_id="9", at=LATER), character=FRIEND)
+
+    async def texts(since: timedelta, limit: int) -> list[str]:
+        turns = await counsels.lately(MINA.user_id, since=NOON + since, limit=limit)
+        return [each.text for each in turns]
+
+    assert await texts(timedelta(), 9) == ["하나", "둘"]
+    assert await texts(timedelta(minutes=2), 9) == ["둘"]
+    assert await texts(timedelta(), 1) == ["둘"]
+    assert await texts(timedelta(hours=2), 9) == []
+    await counsels.answer(MINA.user_id, turn.id, an_answer("셋 답"))
+    assert await texts(timedelta(), 9) == ["하나", "둘", "셋"]
+
+
+async def test_a_safety_plan_is_kept_replaced_and_its_writers_own(counsels: Counsels) -> None:
+    assert await counsels.plan(MINA.user_id) is None
+    await counsels.keep_plan(MINA.user_id, "하나")
+    await counsels.keep_plan(MINA.user_id, "둘 😀")
+    assert await counsels.plan(MINA.user_id) == "둘 😀"
+    assert await counsels.plan(JUN.user_id) is None

@@ -10,6 +10,7 @@ from itertools import groupby
 from bot.conversation.commands import Command, Verb, parse
 from bot.conversation.model import Kind, Message, Moment, Part, Person, Turn, is_blank
 from bot.safety.assess import assess
+from bot.safety.replies import is_crisis
 
 EXCHANGES_KEPT = 50
 TURNS_KEPT = 100
@@ -182,5 +183,5 @@ def _line(turn: Turn, spoken: Exchange | None) -> Line:
         runs = [(kind, texts) for kind, texts in spoken.runs() if kind in {Kind.SAID, Kind.CRISIS}]
         if " ".join(text for _, texts in runs for text in texts) == reply:
             return Line(turn.text, runs, turn)
-    kind = Kind.CRISIS if assess(turn.text).is_urgent else Kind.SAID
+    kind = Kind.CRISIS if is_crisis(reply) else Kind.SAID
     return Line(turn.text, [(kind, [reply])] if reply else [], turn)

@@ -9,9 +9,7 @@ from bot.conversation.model import Account, Character, EmotionLabel, Kind, Momen
 from bot.conversation.mood import described
 from bot.messengers.web.desk import Desk, Line
 from bot.resources import toml
-from bot.safety.assess import assess
-from bot.safety.replies import numbers
-from bot.safety.replies import words as crisis_words
+from bot.safety.replies import in_language, numbers
 
 SHOWN_AT_MOST = 4_000
 
@@ -99,17 +97,16 @@ class View:
     # Pieces.
 
     def _line(self, line: Line) -> str:
-        answered = "".join(self._run(kind, self._own_help(line, kind, texts)) for kind, texts in line.runs)
+        answered = "".join(self._run(kind, self._own_help(kind, texts)) for kind, texts in line.runs)
         waiting = _WAITING.format(words=self._say("thinking")) if line.is_waiting else ""
         return (
             f'<div class="turn"><div class="you"><span class="unseen">{self._say("you")}: </span>'
             f'<p dir="auto">{self._written(line.words)}</p></div>{answered}{waiting}</div>'
         )
 
-    def _own_help(self, line: Line, kind: Kind, texts: Sequence[str]) -> Sequence[str]:
+    def _own_help(self, kind: Kind, texts: Sequence[str]) -> Sequence[str]:
         """Give the fixed words in the language of the page, whatever the core speaks."""
-        risk = assess(line.words)
-        return [crisis_words(risk, self._language)] if kind is Kind.CRISIS and risk.is_urgent else texts
+        return [in_language(text, self._language) for text in texts] if kind is Kind.CRISIS else texts
 
     def _run(self, kind: Kind, texts: Sequence[str]) -> str:
         pieces = [f"<span>{escape(text)}</span>" for text in texts]

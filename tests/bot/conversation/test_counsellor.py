@@ -80,15 +80,14 @@ class Room:
             responder=self.responder,
             stylist=MarkingStylist(),
             characters=CHARACTERS,
-            words=strings("ko")["core"],
-            moods=strings("ko")["mood"],
+            words=strings("ko"),
             language="ko",
             now=self.clock,
             asks_consent=asks_consent,
         )
 
     async def say(self, text: str, *, id_: str | None = None, account: Account = HANEUL) -> list[Part]:
-        sent = message(text, id_=id_ or f"{account.address}:{text}:{self.clock()}", account=account)
+        sent = message(text, id_=id_ or f"{account.address}:{text}:{self.clock()}", account=account, at=self.clock())
         return [part async for part in self.counsellor.respond(sent)]
 
     async def introduce(self, *scopes: Scope, account: Account = HANEUL) -> Person:

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 import bot.resources
 from bot.resources import strings, toml
 from bot.safety.assess import Level, Risk, Route, assess
-from bot.safety.replies import numbers, unable, words
+from bot.safety.replies import (
+    answer,
+    in_language,
+    is_crisis,
+    language_of,
+    line,
+    numbers,
+    situations,
+    unable,
+    words,
+)
 
 SUICIDE, RESCUE, POLICE, WOMEN = "109", "119", "112", "1366"
 RISKS = [
@@ -106,8 +116,8 @@ def test_a_language_without_words_is_answered_in_korean() -> None:
 
 
 def test_what_is_not_urgent_has_no_fixed_words() -> None:
-    with pytest.raises(ValueError, match="is_urgent"):
-        words(Risk(route=Route.DIAGNOSIS))
+    with pytest.raises(ValueError, match="has_words"):
+        words(Risk())
 
 
 def test_a_failure_is_answered_with_an_apology_only() -> None:
@@ -117,6 +127,100 @@ def test_a_failure_is_answered_with_an_apology_only() -> None:
 def test_a_failure_under_a_message_of_danger_still_gives_help() -> None:
     text = "나 죽고 싶어"
     assert unable(text, "ko") == words(assess(text))
+
+
+# What follows the first words: every variant of every situation.
+
+
+def all_words(risk: Risk, language: str) -> list[str]:
+    said: list[str] = []
+    while (following := words(risk, language, said)) not in said:
+        said.append(following)
+    return said
+
+
+@every_language
+@every_risk
+def test_the_words_move_on_and_repeat_only_when_all_are_said_the_oldest_first(risk: Risk, language: str) -> None:
+    said = all_words(risk, language)
+    assert len(said) >= 2
+    assert words(risk, language, said) == said[0]
+    assert words(risk, language, [*said, said[0]]) == said[1]
+
+
+def test_there_are_words_for_more_turns_where_more_are_likely() -> None:
+    assert len(all_words(Risk(Level.ACTIVE, 2), "ko")) >= 8
+    assert len(all_words(Risk(Level.PLAN, 3), "ko")) >= 6
+
+
+@every_language
+@every_risk
+def test_every_later_reply_keeps_what_the_first_must_have(risk: Risk, language: str) -> None:
+    needed = {SUICIDE, RESCUE, POLICE} if risk.tier == 3 else {SUICIDE}
+    for said in all_words(risk, language):
+        assert needed <= set(re.findall(r"\d+", said)), said
+        assert len(said) <= 500
+        assert "?" in said
+        assert not re.search("[\U00010000-\U0010ffff\u2600-\u27bf{}]", said)
+
+
+FIXED = sorted(situations())
+every_fixed = pytest.mark.parametrize("said", FIXED, ids=lambda said: "{}-{}".format(*situations()[said]))
+
+
+@every_fixed
+def test_no_fixed_text_says_what_harms_or_is_longer_than_people_read(said: str) -> None:
+    assert not [phrase for phrase in MUST_NOT if phrase in said and phrase not in {"약속", "비밀"}]
+    assert len(said) <= 500
+    spoken = " ".join(line for line in said.splitlines() if not line.startswith("·"))
+    assert len([sentence for sentence in re.split(r"(?<=[.?])\s+", spoken) if sentence]) <= 6
+
+
+@every_fixed
+def test_every_fixed_text_has_its_counterpart_in_the_other_language(said: str) -> None:
+    is_korean = bool(re.search("[가-힣]", said.replace("마들랜", "")))
+    other = in_language(said, "en" if is_korean else "ko")
+    assert situations()[other] == situations()[said]
+    assert other != said
+    assert in_language(other, "ko" if is_korean else "en") == said
+
+
+@every_language
+@pytest.mark.parametrize("route", Route)
+def test_every_other_route_has_words_and_asks_on(route: Route, language: str) -> None:
+    said = all_words(Risk(route=route), language) if route is not Route.OVERDOSE else []
+    assert all("?" in each for each in said)
+    assert len(set(said)) == len(said)
+    assert not any(is_crisis(each) for each in said)
+
+
+def test_only_words_for_danger_are_words_for_danger() -> None:
+    assert is_crisis(words(Risk(Level.PASSIVE, 1)))
+    assert is_crisis(answer("safe", "en"))
+    assert not is_crisis(words(Risk(route=Route.MEDICATION)))
+    assert not is_crisis("그러셨군요.")
+    assert in_language("그러셨군요.", "en") == "그러셨군요."
+
+
+@every_language
+@pytest.mark.parametrize("name", ["footer", "check_in"])
+def test_what_stands_beside_other_replies_names_the_suicide_line(name: str, language: str) -> None:
+    assert SUICIDE in line(name, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I want to die", "en"),
+        ("i dont want to wake up", "en"),
+        ("wnrrh tlvek", "ko"),
+        ("죽고 싶어 help me i am", "ko"),
+        ("...", "ko"),
+        ("ok", "ko"),
+    ],
+)
+def test_somebody_is_answered_in_their_language(text: str, language: str) -> None:
+    assert language_of(text, "ko") == language
 
 
 @settings(deadline=None, max_examples=200)

@@ -1,0 +1,133 @@
+"""How help goes on: what earlier messages and answers say about this one, and which fixed words come next.
+
+A risk rises by anything that is said and falls only when its writer clearly denies it, says that they are safe, or by
+time: whoever asks hands over the exchanges of the last `LASTS`. Pure, like `assess`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.safety import answers
+from bot.safety.assess import Level, Risk, assess, is_hint
+from bot.safety.replies import answer, situations, words
+
+LASTS = timedelta(hours=24)
+"""For how long a risk stays raised after it was last told."""
+ASKED_ABOUT_FROM = 2
+"""From which tier on the next counsel opens with a question about it."""
+HINTS_LAST = 4
+"""Within how many exchanges two weak signs add up."""
+STEPS = {2: 4, 3: 6}
+"""How many fixed replies lead on from what was told last, by tier, whatever is said meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What somebody said earlier, and what was replied, in full."""
+
+    text: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Fixed words, and the risk that they are for."""
+
+    risk: Risk
+    words: str
+
+
+# What an answer to a fixed question means: situation and place of the words that asked, yes or no, and the risk.
+_ANSWERED = {
+    ("soft", True): Risk(Level.PASSIVE, 2),
+    ("self_harm_before", True): Risk(Level.SELF_HARM, 2),
+}
+_ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
+
+
+def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") -> Help | None:
+    """Return the fixed words with which to answer a message, None where the ordinary way goes on.
+
+    `earlier` are the exchanges of the last `LASTS`, the oldest first. Without them it is what the text alone says.
+    """
+    said = [each.reply for each in earlier]
+    now, risen = read(text, said), risen_in(earlier)
+    if now.is_urgent:
+        risk = risen if risen.tier > now.tier else now
+        return Help(risk, words(risk, language, said))
+    if risen.is_urgent and is_denial(text, said):
+        return Help(risen, answer("denied", language, said))
+    if risen.tier >= 2:
+        if answers.SAFE.search(text):
+            return Help(risen, answer("safe", language, said))
+        if _since_told(earlier) <= STEPS[risen.tier]:
+            is_barred = answers.BARRIER.search(text)
+            return Help(risen, answer("barrier", language, said) if is_barred else words(risen, language, said))
+    if is_hint(text) and any(is_hint(each.text) for each in earlier[-HINTS_LAST:]):
+        risk = Risk(Level.PASSIVE, 1)
+        return Help(risk, words(risk, language, said))
+    return Help(now, words(now, language, said)) if now.has_words else None
+
+
+def read(text: str, said: Sequence[str]) -> Risk:
+    """Return what a message says, which may be the answer to what was asked last."""
+    risk = assess(text)
+    asked = situations().get(said[-1]) if said else None
+    if asked is None or len(text) > answers.SHORT:
+        return risk
+    is_yes, is_no = bool(answers.YES.search(text.strip())), bool(answers.NO.search(text.strip()))
+    answered = Risk()
+    if is_yes and not is_no:
+        answered = Risk(Level.PLAN, 3) if asked == _ASKED_FOR_A_PLAN else _ANSWERED.get((asked[0], True), Risk())
+    elif is_no and asked == _ASKED_WHETHER_SAFE:
+        answered = Risk(Level.PLAN, 3)
+    return max(risk, answered, key=lambda each: each.tier)
+
+
+def risen_in(exchanges: Sequence[Exchange]) -> Risk:
+    """Return the risk that the exchanges leave behind, the oldest first."""
+    risen = Risk()
+    said: list[str] = []
+    for each in exchanges:
+        risk = read(each.text, said)
+        if risk.tier >= max(risen.tier, 1):
+            risen = risk
+        elif not risk.is_urgent and (
+            is_denial(each.text, said) or (risen.tier >= 2 and answers.SAFE.search(each.text))
+        ):
+            risen = Risk()
+        said.append(each.reply)
+    return risen
+
+
+def highest(exchanges: Sequence[Exchange]) -> Risk:
+    """Return the gravest risk that any of the exchanges told, denied or not."""
+    said = [each.reply for each in exchanges]
+    risks = (read(each.text, said[:at]) for at, each in enumerate(exchanges))
+    return max(risks, key=lambda risk: risk.tier, default=Risk())
+
+
+def is_denial(text: str, said: Sequence[str]) -> bool:
+    """Whether somebody says that there is no wish to die, in so many words or as an answer to the question."""
+    asked = situations().get(said[-1]) if said else None
+    has_answered_no = (
+        asked is not None
+        and asked[0] in {"soft", "self_harm_before"}
+        and len(text) <= answers.SHORT
+        and bool(answers.NO.search(text.strip()))
+    )
+    return not assess(text).is_urgent and (has_answered_no or bool(answers.DENIES.search(text)))
+
+
+def _since_told(exchanges: Sequence[Exchange]) -> int:
+    """Count the exchanges from the last that told of danger on."""
+    said = [each.reply for each in exchanges]
+    return next(
+        (
+            len(exchanges) - at
+            for at in range(len(exchanges) - 1, -1, -1)
+            if read(exchanges[at].text, said[:at]).is_urgent
+        ),
+        0,
+    )

@@ -1,0 +1,151 @@
+"""How help goes on over several messages: told as conversations."""
+
+import re
+
+import pytest
+
+from bot.safety.assess import Level, Risk, assess
+from bot.safety.course import Exchange, Help, follow, highest, risen_in
+from bot.safety.replies import answer, situations, words
+
+ACTIVE, IMMINENT, SOFT = "자살 충동이 들어요", "오늘 밤에 죽으려고요. 유서도 썼어요", "왜 태어났는지 모르겠어요"
+ORDINARY = "오늘 회사에서 또 혼났어요"
+
+
+def talk(*texts: str) -> list[Help | None]:
+    """Say one text after the other; what has no fixed words is answered with something ordinary."""
+    earlier: list[Exchange] = []
+    helped = []
+    for text in texts:
+        helped.append(follow(text, earlier))
+        earlier.append(Exchange(text, helped[-1].words if helped[-1] else "그러셨군요."))
+    return helped
+
+
+def situation(helped: Help | None) -> str:
+    assert helped
+    return situations()[helped.words][0]
+
+
+def test_the_samples_are_what_they_are_taken_for() -> None:
+    assert (assess(SOFT).tier, assess(ACTIVE).tier, assess(IMMINENT).tier, assess(ORDINARY).tier) == (1, 2, 3, 0)
+
+
+def test_the_text_alone_is_answered_with_the_first_words() -> None:
+    assert follow(ACTIVE) == Help(assess(ACTIVE), words(assess(ACTIVE)))
+    assert follow(ORDINARY) is None
+
+
+@pytest.mark.parametrize("text", [ACTIVE, IMMINENT, SOFT, "또 손목을 그었어요", "아빠가 매일 때려요"])
+def test_nothing_is_said_twice_before_everything_was_said(text: str) -> None:
+    said = [helped.words for helped in talk(*[text] * 9) if helped]
+    assert len(said) == 9
+    texts = [fixed for fixed, (name, _) in situations().items() if name == situations()[said[0]][0]]
+    assert len(set(said)) >= min(9, len(texts) // 2)
+
+
+def test_after_danger_help_goes_on_whatever_is_said_and_then_lets_go() -> None:
+    helped = talk(ACTIVE, *[ORDINARY] * 6)
+    assert [each is not None for each in helped] == [True, True, True, True, True, False, False]
+    assert len({each.words for each in helped if each}) == 5
+
+
+def test_imminent_danger_is_not_let_go_so_soon() -> None:
+    helped = talk(IMMINENT, *[ORDINARY] * 6)
+    assert all(each and {"119", "112", "109"} <= set(re.findall(r"\d+", each.words)) for each in helped)
+
+
+def test_a_weaker_sign_does_not_lower_what_was_told() -> None:
+    *_, last = talk(IMMINENT, SOFT)
+    assert last
+    assert last.risk.tier == 3
+    assert situation(last) == "imminent"
+
+
+@pytest.mark.parametrize("yes", ["네", "응..", "네 가끔요", "있어요", "그런 것 같아요", "ㅇㅇ", "예"])
+def test_a_yes_to_the_gentle_question_is_a_wish_to_die(yes: str) -> None:
+    *_, last = talk(SOFT, yes)
+    assert last
+    assert last.risk == Risk(Level.PASSIVE, 2)
+
+
+@pytest.mark.parametrize(
+    "no", ["아니요", "아뇨 그런 건 아니에요", "그 정도는 아니에요", "아니", "그런 생각은 안 해요", "죽고 싶지는 않아요"]
+)
+def test_a_no_to_the_gentle_question_is_believed(no: str) -> None:
+    _, last, after = talk(SOFT, no, ORDINARY)
+    assert situation(last) == "denied"
+    assert after is None
+
+
+def test_a_yes_to_the_question_about_a_plan_is_imminent() -> None:
+    *_, last = talk(ACTIVE, "네 정해 뒀어요")
+    assert last
+    assert last.risk.tier == 3
+    assert {"119", "112", "109"} <= set(re.findall(r"\d+", last.words))
+
+
+@pytest.mark.parametrize("yes", ["네", "응", "있어요"])
+def test_a_yes_to_nothing_in_particular_is_no_danger(yes: str) -> None:
+    assert follow(yes) is None
+    assert follow(yes, [Exchange(ORDINARY, "그러셨군요. 많이 속상하셨어요?")]) is None
+
+
+@pytest.mark.parametrize(
+    "barred", ["전화하는 게 무서워요", "말을 못 하겠어요", "다 소용없어요", "엄마가 알게 될까 봐요", "돈이 없어요"]
+)
+def test_what_bars_the_way_is_answered(barred: str) -> None:
+    *_, last = talk(ACTIVE, barred)
+    assert situation(last) == "barrier"
+
+
+@pytest.mark.parametrize(
+    "safe",
+    [
+        "지금 언니가 옆에 있어요",
+        "109에 전화했어요",
+        "병원에 왔어요",
+        "엄마랑 같이 있어요",
+        "이제 좀 괜찮아졌어요",
+        "다 치웠어요",
+    ],
+)
+def test_whoever_says_that_they_are_safe_is_not_pressed_on(safe: str) -> None:
+    _, answered, after = talk(ACTIVE, safe, ORDINARY)
+    assert situation(answered) == "safe"
+    assert after is None
+
+
+def test_whoever_is_in_danger_again_is_helped_again() -> None:
+    *_, last = talk(ACTIVE, "이제 좀 괜찮아졌어요", ORDINARY, IMMINENT)
+    assert last
+    assert last.risk.tier == 3
+
+
+def test_a_denial_that_goes_on_with_the_wish_is_none() -> None:
+    *_, last = talk(SOFT, "죽고 싶지는 않은데 살고 싶지도 않아요")
+    assert last
+    assert last.risk.tier >= 1
+
+
+def test_what_is_denied_is_still_known_for_the_next_time() -> None:
+    exchanges = [Exchange(ACTIVE, words(assess(ACTIVE))), Exchange("이제 좀 괜찮아졌어요", answer("safe"))]
+    assert risen_in(exchanges) == Risk()
+    assert highest(exchanges) == assess(ACTIVE)
+
+
+def test_english_goes_on_in_english() -> None:
+    first = follow("I want to kill myself", language="en")
+    assert first
+    second = follow("i want to kill myself", [Exchange("I want to kill myself", first.words)], "en")
+    assert second
+    assert second.words != first.words
+    assert not re.search("[가-힣]", (first.words + second.words).replace("마들랜", ""))
+
+
+def test_other_matters_have_words_of_their_own() -> None:
+    *_, first, second = talk("나 우울증 맞지? 진단 내려줘", "진단서 써줘")
+    assert situation(first) == situation(second) == "diagnosis"
+    assert first
+    assert second
+    assert first.words != second.words
