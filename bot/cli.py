@@ -74,6 +74,18 @@ def assess(file: File = None) -> None:
     _each_line(file, batch.assess_line)
 
 
+safety = typer.Typer(no_args_is_help=True, help="안전 · What is said and done in danger.")
+app.add_typer(safety, name="safety")
+
+
+@safety.command()
+def export() -> None:
+    """정해 둔 말과 규칙을 한 문서로 씁니다. · Write every fixed text and rule as one document, for a clinician."""
+    from bot.safety.document import document
+
+    typer.echo(document())
+
+
 characters = typer.Typer(no_args_is_help=True, help="말투 · Characters: who answers, and in which manner of speech.")
 app.add_typer(characters, name="character")
 

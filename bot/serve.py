@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 import aiohttp
 import uvicorn
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.app import Mentos, now, open_mentos
 from bot.conversation.model import Mendable
 from bot.messengers.kakao import KakaoDoor
 from bot.messengers.relay import Relay
+from bot.messengers.web import safety
 from bot.report import report
 from bot.resources import strings
 from bot.settings import Settings
@@ -122,7 +123,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def http(mentos: Mentos, kakao: KakaoDoor) -> FastAPI:
-    """KakaoTalk's skill, and for operators /healthz, /readyz and /metrics, which hold no text and no ids."""
+    """KakaoTalk's skill, the page /safety, and for operators /healthz, /readyz and /metrics without text or ids."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(kakao.router)
 
@@ -135,6 +136,10 @@ def http(mentos: Mentos, kakao: KakaoDoor) -> FastAPI:
         parts = await mentos.check()
         is_ready = parts["database"] == "ok"
         return JSONResponse({"ready": is_ready, "parts": parts}, status_code=200 if is_ready else 503)
+
+    @app.get("/safety")
+    async def safety_page(language: str = mentos.settings.language) -> HTMLResponse:
+        return HTMLResponse(safety.page(language if language in {"ko", "en"} else "ko"), headers=safety.HEADERS)
 
     @app.get("/metrics")
     async def metrics() -> Response:
