@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.safety import routes, signs
+from bot.safety.answers import DENIES
+from bot.safety.classifier import Sense, sense, shipped
 from bot.safety.normalise import readings
 from bot.safety.signs import Sign, Speaker
 
@@ -206,17 +208,40 @@ def _read(text: str) -> Risk:
     return replace(found, route=_MEANINGS[route][0].route)
 
 
-def assess(text: str) -> Risk:
-    """Return the worst that a message says. Pure; linear in the text, all of which is read; never raises."""
-    return max(map(_read, readings(text)), key=lambda risk: (risk.tier, risk.route is not None))
-
-
-def is_hint(text: str) -> bool:
-    """Whether a message hints at danger too weakly to be asked about it: two such hints are asked about."""
-    return False
+def told_by_signs(text: str) -> Risk:
+    """Return the worst that the wordings of a message say. Pure; linear in the text, all of which is read."""
+    return _worst(map(_read, readings(text)))
 
 
 @lru_cache(maxsize=256)  # the last turns are asked about again with each new one
+def assess(text: str) -> Risk:
+    """Return the worst that a message says, by its wordings or by all its letters. Pure; linear; never raises."""
+    found = list(readings(text))
+    felt = _worst(_felt(sense(reading, shipped())) for reading in found)
+    if felt.tier > 1 and DENIES.search(text):  # a denial is asked about, not alarmed about
+        felt = replace(felt, tier=1)
+    return _worst([*map(_read, found), felt])
+
+
+@lru_cache(maxsize=256)
+def is_hint(text: str) -> bool:
+    """Whether a message hints at danger too weakly to be asked about: two such hints are asked about."""
+    return any(sense(reading, shipped()).chance >= shipped().thresholds[0] for reading in readings(text))
+
+
+def _felt(felt: Sense) -> Risk:
+    _, asked, planned, helped = shipped().thresholds
+    if felt.chance < asked:
+        return Risk()
+    level = Level(felt.level)
+    is_sure = felt.chance >= (planned if level is Level.PLAN else helped)
+    return Risk(level, 2 if is_sure and level is not Level.PASSIVE else 1)
+
+
+def _worst(risks: Iterable[Risk]) -> Risk:
+    return max(risks, key=lambda risk: (risk.tier, risk.route is not None))
+
+
 def means_danger(text: str) -> bool:
     """Whether a message means danger of any level."""
     return assess(text).level is not Level.NONE

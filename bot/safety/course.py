@@ -38,10 +38,12 @@ class Help:
     words: str
 
 
-# What an answer to a fixed question means: situation and place of the words that asked, yes or no, and the risk.
+# What a yes to a gentle question means, by the situation that it was for.
 _ANSWERED = {
-    ("soft", True): Risk(Level.PASSIVE, 2),
-    ("self_harm_before", True): Risk(Level.SELF_HARM, 2),
+    "soft": Risk(Level.PASSIVE, 2),
+    "self_harm_before": Risk(Level.SELF_HARM, 2),
+    "abuse_soft": Risk(Level.ABUSE, 2),
+    "third_party_soft": Risk(Level.THIRD_PARTY, 2),
 }
 _ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
 
@@ -79,7 +81,7 @@ def read(text: str, said: Sequence[str]) -> Risk:
     is_yes, is_no = bool(answers.YES.search(text.strip())), bool(answers.NO.search(text.strip()))
     answered = Risk()
     if is_yes and not is_no:
-        answered = Risk(Level.PLAN, 3) if asked == _ASKED_FOR_A_PLAN else _ANSWERED.get((asked[0], True), Risk())
+        answered = Risk(Level.PLAN, 3) if asked == _ASKED_FOR_A_PLAN else _ANSWERED.get(asked[0], Risk())
     elif is_no and asked == _ASKED_WHETHER_SAFE:
         answered = Risk(Level.PLAN, 3)
     return max(risk, answered, key=lambda each: each.tier)
@@ -113,7 +115,7 @@ def is_denial(text: str, said: Sequence[str]) -> bool:
     asked = situations().get(said[-1]) if said else None
     has_answered_no = (
         asked is not None
-        and asked[0] in {"soft", "self_harm_before"}
+        and asked[0] in _ANSWERED
         and len(text) <= answers.SHORT
         and bool(answers.NO.search(text.strip()))
     )

@@ -95,7 +95,7 @@ def _situation(risk: Risk) -> str:
     match risk.level, risk.tier:
         case ((Level.PASSIVE | Level.NONE), 1):
             return "soft"
-        case Level.PASSIVE, _:
+        case ((Level.PASSIVE | Level.PLAN | Level.NONE), _):
             return "active"
         case Level.SELF_HARM, 1:
             return "self_harm_before"

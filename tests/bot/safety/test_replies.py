@@ -24,6 +24,11 @@ SUICIDE, RESCUE, POLICE, WOMEN = "109", "119", "112", "1366"
 RISKS = [
     Risk(Level.PASSIVE, 1),
     Risk(Level.PASSIVE, 1, Route.JAILBREAK),
+    Risk(Level.ACTIVE, 1),
+    Risk(Level.PLAN, 1),
+    Risk(Level.PLAN, 2),
+    Risk(Level.THIRD_PARTY, 1),
+    Risk(Level.ABUSE, 1),
     Risk(Level.PASSIVE, 2),
     Risk(Level.ACTIVE, 2),
     Risk(Level.ACTIVE, 2, Route.PSYCHOSIS),
@@ -113,6 +118,14 @@ def test_a_reply_has_no_emoji_and_no_unfilled_name(risk: Risk, language: str) ->
 def test_a_language_without_words_is_answered_in_korean() -> None:
     risk = Risk(Level.ACTIVE, 2)
     assert words(risk, "fr") == words(risk, "ko")
+
+
+@every_language
+@pytest.mark.parametrize("tier", [1, 2, 3])
+@pytest.mark.parametrize("route", [None, *Route])
+@pytest.mark.parametrize("level", Level)
+def test_there_are_words_for_whatever_may_be_found(level: Level, tier: int, route: Route | None, language: str) -> None:
+    assert SUICIDE in words(Risk(level, tier, route), language)
 
 
 def test_what_is_not_urgent_has_no_fixed_words() -> None:

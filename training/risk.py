@@ -1,0 +1,157 @@
+"""Train the classifier of danger on messages written for Mentos, with film reviews as text that means no harm.
+
+    python -m training.risk --data DIR [--out FILE]
+    python -m training.risk --own-only --out FILE
+
+DIR holds `nsmc_reviews.txt.gz`, the raw reviews of github.com/e9t/nsmc (CC0), one a line. Neither KOTE nor
+Chatbot_data is read: they measure false alarms (`bench/safety.py`). Two minutes on two cores.
+"""
+
+import argparse
+import gzip
+import hashlib
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from bot.safety.assess import Level, told_by_signs
+from bot.safety.classifier import LEVEL_BITS, LEVELS, SMOOTHING, Weights
+from bot.safety.features import BITS, hashed, said
+from bot.safety.normalise import readings
+
+DATA = Path(__file__).parent / "data"
+DANGER = sorted((DATA / "danger").glob("*.tsv"))
+ORDINARY = [*((path, 1) for path in sorted(DATA.glob("emotion_messages*.tsv"))), (DATA / "reflections.tsv", 2)]
+SHIPPED = Path(__file__).parents[1] / "bot" / "safety" / "weights" / "risk.npz"
+NSMC_SHA256 = "baa6c334b416e06dd516abaa8c7b4433b6d41ffc32b13cea4ec797471b5aaeff"
+REVIEWS, SEED = 100_000, 20261128
+REVIEW_COUNTS, DANGER_COUNTS = 0.5, 3.0
+"""What a review and a message of danger weigh beside a harmless message."""
+C, STEPS = 30.0, 80
+HINT, ASKED, PLANNED, HELPED = 0.35, 0.55, 0.6, 0.97
+"""Chances from which on a text is a hint, is asked about, and is answered with help: for a plan, and otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message, its label, the file that it came from, and what it weighs."""
+
+    label: str
+    text: str
+    source: str
+    weight: float = 1.0
+
+    @property
+    def is_danger(self) -> bool:
+        return self.label in LEVELS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the classifier of danger.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="the folder that holds nsmc_reviews.txt.gz")
+    source.add_argument("--own-only", action="store_true", help="learn from the messages in training/data alone")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the weights go (default: %(default)s)")
+    chosen = parser.parse_args()
+    reviews = [] if chosen.own_only else read_reviews(chosen.data / "nsmc_reviews.txt.gz")
+    rows = [*read_danger(DANGER), *read_ordinary(ORDINARY), *reviews]
+    print(f"{len(rows)} messages, {sum(row.is_danger for row in rows)} of danger", flush=True)
+    train(rows).save(chosen.out)
+    digest = hashlib.sha256(chosen.out.read_bytes()).hexdigest()
+    print(f"{chosen.out}: {chosen.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
+
+
+def read_danger(paths: Sequence[Path]) -> list[Row]:
+    """Read `label TAB phenomenon TAB message` files, each by one author."""
+    rows = []
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            label, _, text = (*line.split("\t"), "", "")[:3]
+            if label not in {*LEVELS, "none", "none_soft"} or not text:
+                raise ValueError(f"{path}:{number}: want a level, a phenomenon and a message between tabs")
+            rows.append(Row(label, text, path.stem, DANGER_COUNTS if label in LEVELS else 1.0))
+    return rows
+
+
+def read_ordinary(paths: Sequence[tuple[Path, int]]) -> list[Row]:
+    """Read what other parts learn from, by file and column, without what the signs take for danger."""
+    texts = [line.split("\t")[column] for path, column in paths for line in path.read_text("utf-8").splitlines()]
+    return [Row("none", text, "ordinary") for text in sorted(set(texts)) if _is_harmless(text)]
+
+
+def read_reviews(path: Path) -> list[Row]:
+    """Read some of the film reviews; whoever writes of wanting to die there may mean it, and is left out."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if found != NSMC_SHA256:
+        sys.exit(
+            f"{path} must be the raw reviews of github.com/e9t/nsmc of SHA-256 {NSMC_SHA256}, but there is {found}"
+        )
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = [line.strip() for line in file]
+    chosen = random.Random(SEED).sample(lines, REVIEWS)  # noqa: S311 - the same every time
+    return [Row("none", text, "review", REVIEW_COUNTS) for text in chosen if _is_harmless(text)]
+
+
+def train(rows: Sequence[Row]) -> Weights:
+    """Fit danger against none over all rows, and the levels over those of danger."""
+    seen = [buckets_of(row.text) for row in rows]
+    weights = np.array([row.weight for row in rows])
+    rarity = rarity_of(seen, BITS)
+    danger = LogisticRegression(C=C, max_iter=STEPS)
+    danger.fit(matrix(seen, rarity), np.array([row.is_danger for row in rows]), sample_weight=weights)
+
+    told = [at for at, row in enumerate(rows) if row.is_danger]
+    coarse = [seen[at] >> (BITS - LEVEL_BITS) for at in told]
+    coarse_rarity = rarity_of(coarse, LEVEL_BITS)
+    levels = LogisticRegression(C=C, max_iter=STEPS, class_weight="balanced")
+    levels.fit(matrix(coarse, coarse_rarity), np.array([LEVELS.index(rows[at].label) for at in told]))
+
+    by_bucket, danger_scale = _quantised(danger.coef_[0] * rarity)
+    by_level, levels_scale = _quantised((levels.coef_ * coarse_rarity).T)
+    return Weights(
+        danger=by_bucket,
+        danger_scale=danger_scale,
+        bias=float(danger.intercept_[0]),
+        levels=by_level,
+        levels_scale=levels_scale,
+        level_bias=levels.intercept_.astype(np.float32),
+        thresholds=np.array([HINT, ASKED, PLANNED, HELPED], np.float32),
+    )
+
+
+def buckets_of(text: str) -> npt.NDArray[np.int64]:
+    return np.unique(np.concatenate(hashed(said(next(iter(readings(text))))))).astype(np.int64)
+
+
+def rarity_of(seen: Sequence[npt.NDArray[np.int64]], bits: int) -> npt.NDArray[np.float64]:
+    """Return how much more a rare bucket says than a common one, looking at no label."""
+    counts = np.bincount(np.concatenate(seen), minlength=1 << bits)
+    return np.asarray(np.maximum(np.log(len(seen) / (counts + 1.0)) / 6, 0.0))
+
+
+def matrix(seen: Sequence[npt.NDArray[np.int64]], rarity: npt.NDArray[np.float64]) -> csr_matrix:
+    """Return texts x buckets, each text of the length that `sense` gives it."""
+    sizes = np.array([len(buckets) for buckets in seen])
+    columns = np.concatenate(seen)
+    amounts = np.repeat((sizes + SMOOTHING) ** -0.5, sizes) * rarity[columns]
+    return csr_matrix((amounts, (np.repeat(np.arange(len(seen)), sizes), columns)), shape=(len(seen), len(rarity)))
+
+
+def _quantised(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int8], float]:
+    scale = float(np.abs(values).max()) / 127
+    return np.rint(values / scale).astype(np.int8), scale
+
+
+def _is_harmless(text: str) -> bool:
+    return told_by_signs(text).level is Level.NONE
+
+
+if __name__ == "__main__":
+    main()
