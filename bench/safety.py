@@ -107,7 +107,7 @@ def share(hits: Iterable[bool]) -> dict[str, float]:
         return {"of": 0}
     middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low, high = ((middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n))
-    return {"share": round(p, 3), "from": round(low, 3), "to": round(high, 3), "of": n}
+    return {"share": round(p, 3), "from": round(max(low, 0.0), 3), "to": round(high, 3), "of": n}
 
 
 def perturbed(texts: Sequence[str]) -> dict[str, float]:
