@@ -42,7 +42,7 @@ from bot.conversation.voice import Voice
 from bot.safety import gate
 from bot.safety.assess import assess
 from bot.safety.plan import SafetyPlan, shown, written
-from bot.safety.replies import is_crisis
+from bot.safety.replies import is_crisis, unable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -156,8 +156,7 @@ class Counsellor:
         turns = reading.result() if is_read else ()
         reading.cancel()
         helped = care.help_with(message.text, turns, at=message.at, language=self._language)
-        assert helped, "what is urgent alone is urgent after anything"  # noqa: S101
-        part = Part(helped.words, Kind.CRISIS)
+        part = Part(helped.words if helped else unable(message.text, self._language), Kind.CRISIS)
 
         delivery = (message.account, message.id)
         if delivery not in self._recordings:

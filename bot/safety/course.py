@@ -61,7 +61,7 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     if risen.is_urgent and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if risen.tier >= 2:
-        if answers.SAFE.search(text):
+        if _is_safe_from(risen, text):
             return Help(risen, answer("safe", language, said))
         if _since_told(earlier) <= STEPS[risen.tier]:
             is_barred = answers.BARRIER.search(text)
@@ -96,7 +96,7 @@ def risen_in(exchanges: Sequence[Exchange]) -> Risk:
         if risk.tier >= max(risen.tier, 1):
             risen = risk
         elif not risk.is_urgent and (
-            is_denial(each.text, said) or (risen.tier >= 2 and answers.SAFE.search(each.text))
+            is_denial(each.text, said) or (risen.tier >= 2 and _is_safe_from(risen, each.text))
         ):
             risen = Risk()
         said.append(each.reply)
@@ -120,6 +120,11 @@ def is_denial(text: str, said: Sequence[str]) -> bool:
         and bool(answers.NO.search(text.strip()))
     )
     return not assess(text).is_urgent and (has_answered_no or bool(answers.DENIES.search(text)))
+
+
+def _is_safe_from(risk: Risk, text: str) -> bool:
+    """Whether somebody says that they are safe. From abuse nobody is, by having somebody beside them."""
+    return risk.level is not Level.ABUSE and answers.is_safe(text)
 
 
 def _since_told(exchanges: Sequence[Exchange]) -> int:

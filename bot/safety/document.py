@@ -80,5 +80,5 @@ def _rules() -> Iterator[str]:
                 yield f"### {name.lower()}\n"
                 yield from (f"* `{each.pattern.pattern}`" for each in family)
     yield "### answers to our questions\n"
-    for name in ("YES", "NO", "DENIES", "SAFE", "BARRIER"):
+    for name in ("YES", "NO", "DENIES", "SAFE", "UNSAFE", "BARRIER"):
         yield f"* {name.lower()}: `{getattr(answers, name).pattern}`"

@@ -116,6 +116,30 @@ def test_whoever_says_that_they_are_safe_is_not_pressed_on(safe: str) -> None:
     assert after is None
 
 
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        "옆에 아무도 없어요",
+        "전화했어요 근데 안 받아요",
+        "109에 전화 안 할게요",
+        "다 못 치웠어요",
+        "같이 있어 주세요",
+        "친구랑 같이 있어도 혼자인 것 같아요",
+        "집에 왔어요",
+        "안 괜찮아졌어요",
+        "병원에 갈게요 그래도 죽고 싶어요",
+    ],
+)
+def test_what_only_sounds_safe_is_not(unsafe: str) -> None:
+    *_, last = talk(IMMINENT, unsafe)
+    assert situation(last) != "safe"
+
+
+def test_nobody_is_safe_from_abuse_because_somebody_is_beside_them() -> None:
+    *_, last = talk("남편이 매일 때려요", "남편이 옆에 있어요")
+    assert situation(last) == "abuse"
+
+
 def test_whoever_is_in_danger_again_is_helped_again() -> None:
     *_, last = talk(ACTIVE, "이제 좀 괜찮아졌어요", ORDINARY, IMMINENT)
     assert last
