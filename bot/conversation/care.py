@@ -1,12 +1,13 @@
 """What earlier turns ask of a reply: fixed words that go on helping, a question after last time, numbers, honesty."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from bot.conversation.model import Turn
 from bot.safety import course
 from bot.safety.course import Exchange, Help
-from bot.safety.replies import is_crisis, language_of, line
+from bot.safety.replies import is_crisis, is_english, language_of, line
 
 TURNS_WATCHED = 60
 WATCHED_FOR = timedelta(days=30)
@@ -17,7 +18,10 @@ FOOTER_EVERY = 3
 
 def help_with(text: str, turns: Sequence[Turn], *, at: datetime, language: str) -> Help | None:
     """Return the fixed words for a text after these turns, None where the ordinary way goes on."""
-    return course.follow(text, _exchanges(_since(turns, at - course.LASTS)), language_of(text, language))
+    earlier = _exchanges(_since(turns, at - course.LASTS))
+    if earlier and not re.search("[ㄱ-ㅣ가-힣]", text) and is_english(earlier[-1].reply):
+        language = "en"
+    return course.follow(text, earlier, language_of(text, language))
 
 
 def is_raised(turns: Sequence[Turn], *, at: datetime) -> bool:

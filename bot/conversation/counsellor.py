@@ -246,11 +246,12 @@ class Counsellor:
 
         here = await counsels.recent(person.user_id, limit=care.TURNS_WATCHED)
         here = [each for each in here if each.id != turn.id]
+        before = await self._before_the_yes(person)
         is_raised = care.is_raised(turns, at=turn.at)
         situation, recalled = await self._understand(turn, person, character.plain if is_raised else character, here)
         drafts: list[str] = []
         said: list[str] = []
-        if opening := care.opening(turns, is_first=not here, language=self._language):
+        if opening := care.opening(turns, is_first=not here and not before, language=self._language):
             said.append(opening)
             yield Part(opening, Kind.NOTICE)
         async for draft, sentence in self._spoken(situation):
@@ -364,6 +365,8 @@ class Counsellor:
     async def _record_consent(self, account: Account, person: Person, scopes: frozenset[Scope]) -> Part:
         await self._people.consent(account, person, Consent(scopes, CONSENT_VERSION, self._now()))
         self._off_record.part(account)
+        if Scope.STORAGE in scopes and (plan := await self._off_record.plan(person.user_id)):
+            await self._counsels.keep_plan(person.user_id, plan)
         said = (
             "consent_no"
             if Scope.STORAGE not in scopes

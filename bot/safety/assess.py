@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.safety import routes, signs
-from bot.safety.answers import DENIES
+from bot.safety.answers import denies
 from bot.safety.classifier import Sense, sense, shipped
 from bot.safety.normalise import readings
 from bot.safety.signs import Sign, Speaker
@@ -218,7 +218,7 @@ def assess(text: str) -> Risk:
     """Return the worst that a message says, by its wordings or by all its letters. Pure; linear; never raises."""
     found = list(readings(text))
     felt = _worst(_felt(sense(reading, shipped())) for reading in found)
-    if felt.tier > 1 and DENIES.search(text):  # a denial is asked about, not alarmed about
+    if felt.tier > 1 and denies(text):  # a denial is asked about, not alarmed about
         felt = replace(felt, tier=1)
     return _worst([*map(_read, found), felt])
 

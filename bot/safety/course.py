@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.safety import answers
-from bot.safety.assess import Level, Risk, assess, is_hint
+from bot.safety.assess import Level, Risk, Route, assess, is_hint
 from bot.safety.replies import answer, situations, words
 
 LASTS = timedelta(hours=24)
@@ -45,6 +45,7 @@ _ANSWERED = {
     "abuse_soft": Risk(Level.ABUSE, 2),
     "third_party_soft": Risk(Level.THIRD_PARTY, 2),
 }
+_ANSWERED_LATER = {("third_party", 3): Risk(Level.PASSIVE, 2), ("self_harm", 4): Risk(Level.PASSIVE, 2)}
 _ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
 
 
@@ -55,10 +56,13 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     """
     said = [each.reply for each in earlier]
     now, risen = read(text, said), risen_in(earlier)
+    worse = _worse(text, highest(earlier))
+    if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
+        return Help(worse, words(worse, language, said))
     if now.is_urgent:
         risk = risen if risen.tier > now.tier else now
         return Help(risk, words(risk, language, said))
-    if risen.is_urgent and is_denial(text, said):
+    if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if risen.tier >= 2:
         if _is_safe_from(risen, text):
@@ -78,25 +82,34 @@ def read(text: str, said: Sequence[str]) -> Risk:
     asked = situations().get(said[-1]) if said else None
     if asked is None or len(text) > answers.SHORT:
         return risk
-    is_yes, is_no = bool(answers.YES.search(text.strip())), bool(answers.NO.search(text.strip()))
     answered = Risk()
-    if is_yes and not is_no:
-        answered = Risk(Level.PLAN, 3) if asked == _ASKED_FOR_A_PLAN else _ANSWERED.get(asked[0], Risk())
-    elif is_no and asked == _ASKED_WHETHER_SAFE:
+    if _tells_a_plan(asked, text):
         answered = Risk(Level.PLAN, 3)
+    elif answers.is_yes(text):
+        answered = _ANSWERED.get(asked[0]) or _ANSWERED_LATER.get(asked, answered)
     return max(risk, answered, key=lambda each: each.tier)
+
+
+def _tells_a_plan(asked: tuple[str, int], text: str) -> bool:
+    if asked == _ASKED_FOR_A_PLAN:
+        return answers.is_yes(text) or answers.is_planned(text)
+    return asked == _ASKED_WHETHER_SAFE and (answers.is_no(text) or bool(answers.NOT_SAFE_HERE.search(text)))
 
 
 def risen_in(exchanges: Sequence[Exchange]) -> Risk:
     """Return the risk that the exchanges leave behind, the oldest first."""
-    risen = Risk()
+    risen = told = Risk()
     said: list[str] = []
     for each in exchanges:
         risk = read(each.text, said)
+        worse = _worse(each.text, told)
+        risk = max(risk, worse, key=lambda found: found.tier)
+        told = max(told, risk, key=lambda found: found.tier)
         if risk.tier >= max(risen.tier, 1):
             risen = risk
         elif not risk.is_urgent and (
-            is_denial(each.text, said) or (risen.tier >= 2 and _is_safe_from(risen, each.text))
+            (risen.level is not Level.SELF_HARM and is_denial(each.text, said))
+            or (risen.tier >= 2 and _is_safe_from(risen, each.text))
         ):
             risen = Risk()
         said.append(each.reply)
@@ -113,18 +126,25 @@ def highest(exchanges: Sequence[Exchange]) -> Risk:
 def is_denial(text: str, said: Sequence[str]) -> bool:
     """Whether somebody says that there is no wish to die, in so many words or as an answer to the question."""
     asked = situations().get(said[-1]) if said else None
-    has_answered_no = (
-        asked is not None
-        and asked[0] in _ANSWERED
-        and len(text) <= answers.SHORT
-        and bool(answers.NO.search(text.strip()))
-    )
-    return not assess(text).is_urgent and (has_answered_no or bool(answers.DENIES.search(text)))
+    has_answered_no = asked is not None and asked[0] in _ANSWERED and len(text) <= answers.SHORT and answers.is_no(text)
+    return not assess(text).is_urgent and (has_answered_no or answers.denies(text))
+
+
+def _worse(text: str, told: Risk) -> Risk:
+    """Return what a message means only because danger was told before it: prepared, swallowed, alone again."""
+    if told.tier < 2 or told.level in {Level.ABUSE, Level.THIRD_PARTY}:
+        return Risk()
+    if told.tier == 3 and answers.SWALLOWED.search(text):
+        return Risk(Level.PLAN, 3, Route.OVERDOSE)
+    if answers.PREPARED.search(text):
+        return Risk(Level.PLAN, 3)
+    return told if answers.RETURNS.search(text) else Risk()
 
 
 def _is_safe_from(risk: Risk, text: str) -> bool:
-    """Whether somebody says that they are safe. From abuse nobody is, by having somebody beside them."""
-    return risk.level is not Level.ABUSE and answers.is_safe(text)
+    """Whether somebody says that they are safe. Nobody is from abuse, nor is anybody else, by that."""
+    is_meant_only = risk.tier == 3 and answers.INTENDS.search(text)
+    return risk.level not in {Level.ABUSE, Level.THIRD_PARTY} and answers.is_safe(text) and not is_meant_only
 
 
 def _since_told(exchanges: Sequence[Exchange]) -> int:

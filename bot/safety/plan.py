@@ -22,7 +22,8 @@ class SafetyPlan:
 
     def with_line(self, part: str, line: str) -> "SafetyPlan":
         """Add a line to a part. A full part loses its oldest line, a long line its end."""
-        mine = [*(each for named, each in self.lines if named == part), line[:LETTERS_AT_MOST]][-LINES_AT_MOST:]
+        kept = dict.fromkeys([*(each for named, each in self.lines if named == part), line[:LETTERS_AT_MOST]])
+        mine = list(kept)[-LINES_AT_MOST:]
         others = [each for each in self.lines if each[0] != part]
         return replace(self, lines=(*others, *((part, each) for each in mine)))
 

@@ -76,6 +76,11 @@ def is_crisis(reply: str) -> bool:
     return found is not None and found[0] not in set(Route) - {Route.OVERDOSE}
 
 
+def is_english(reply: str) -> bool:
+    """Whether a reply is fixed words in English."""
+    return reply in situations() and in_language(reply, "en") == reply
+
+
 def in_language(reply: str, language: str) -> str:
     """Return the same fixed words in another language, where a reply is fixed words."""
     found = situations().get(reply)

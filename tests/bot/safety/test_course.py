@@ -135,6 +135,103 @@ def test_what_only_sounds_safe_is_not(unsafe: str) -> None:
     assert situation(last) != "safe"
 
 
+@pytest.mark.parametrize(
+    "back",
+    ["근데 엄마가 잠들었어요", "약을 못 버렸어요", "옆에 아무도 없어요", "이젠 안전하지 않은 것 같아요", "혼자 있어요"],
+)
+def test_safety_that_is_gone_again_is_danger_again(back: str) -> None:
+    *_, last = talk(IMMINENT, "엄마랑 같이 있어요", back)
+    assert situation(last) == "imminent"
+
+
+@pytest.mark.parametrize(
+    "prepared", ["통장이랑 물건들도 다 정리해 놨어요", "엄마한테 편지도 써 뒀어요", "칼 들고 있어요"]
+)
+def test_what_is_prepared_after_a_wish_was_told_is_imminent(prepared: str) -> None:
+    for told in (ACTIVE, "자해하고 싶어요"):
+        *_, last = talk(told, prepared)
+        assert last
+        assert last.risk.tier == 3
+
+
+def test_what_was_swallowed_meanwhile_is_poisoning() -> None:
+    *_, first, second = talk(IMMINENT, "이미 스무 알 먹었어요", "괜찮아요 졸려요")
+    assert situation(first) == situation(second) == "overdose"
+
+
+def test_to_mean_to_call_is_not_yet_safe_where_danger_is_imminent() -> None:
+    *_, last = talk(IMMINENT, "109에 전화해 볼게요")
+    assert situation(last) == "imminent"
+
+
+def test_whoever_hurts_themselves_is_helped_on_though_they_do_not_wish_to_die() -> None:
+    *_, last = talk("자해하고 싶어요", "죽고 싶지는 않아요")
+    assert situation(last) == "self_harm"
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        "칼이 옆에 있어요",
+        "약이 옆에 있어요",
+        "I'm with my gun",
+        "엄마한테 마지막 문자 보냈어요",
+        "엄마한테 미안하다고 문자 보냈어요",
+        "강아지는 친구한테 맡겼어요",
+        "물건은 다 버렸어요",
+        "이제 괜찮아요 다 정리했어요",
+        "마음이 한결 편해졌어요 결심했거든요",
+        "아직 안버렸어요",
+        "안치웠어요",
+        "I don't think I'm safe",
+        "병원에 갈게요 다음 생에",
+        "병원에 왔는데 그냥 돌려보냈어요",
+        "같이 가기로 한 사람이 있어요",
+        "내려왔다가 다시 올라왔어요",
+        "엄마가 옆에 있으면 좋겠어요",
+        "그런 생각이 없어지질 않아요",
+        "그런 생각이 안 들 때가 없어요",
+        "그런 생각 안 하려고 해도 자꾸 나요",
+        "죽고 싶지 않은 날이 없어요",
+    ],
+)
+def test_what_sounds_like_safety_or_denial_does_not_end_help(unsafe: str) -> None:
+    *_, last = talk(IMMINENT, unsafe)
+    assert situation(last) in {"imminent", "barrier"}
+
+
+@pytest.mark.parametrize(
+    "shrug",
+    [
+        "I don't know",
+        "no point anymore",
+        "전혀 안 괜찮아요",
+        "전혀 모르겠어요 무서워요",
+        "아니 맞아요",
+        "그런 마음은 전혀 없지 않아요",
+    ],
+)
+def test_a_shrug_is_no_denial(shrug: str) -> None:
+    *_, last = talk(SOFT, shrug)
+    assert last is None or situation(last) != "denied"
+
+
+@pytest.mark.parametrize(
+    "other", ["어제 회사에서 혼났어요", "어떻게 해야 돼요?", "응급실 갈까요", "네 없어요", "네, 계획은 없어요"]
+)
+def test_what_only_begins_like_a_yes_is_none(other: str) -> None:
+    *_, last = talk(ACTIVE, other)
+    assert last
+    assert last.risk.tier == 2
+
+
+@pytest.mark.parametrize("planned", ["이미 준비했어요", "준비해 뒀어요", "방법은 찾아놨어요", "네"])
+def test_a_plan_that_is_told_when_asked_is_imminent(planned: str) -> None:
+    *_, last = talk(ACTIVE, planned)
+    assert last
+    assert last.risk.tier == 3
+
+
 def test_nobody_is_safe_from_abuse_because_somebody_is_beside_them() -> None:
     *_, last = talk("남편이 매일 때려요", "남편이 옆에 있어요")
     assert situation(last) == "abuse"
