@@ -74,6 +74,17 @@ SWALLOWED = re.compile(
 """While danger is imminent: something was swallowed, or shows that it was."""
 
 
+_DENIAL = re.compile(
+    r"(?:자살|죽고 ?싶|죽으려|따라가고 ?싶)[가-힣]{0,4} ?(?:그런 ?)?(?:생각|마음|뜻)?(?: ?같은)?(?: ?(?:건|거|것))?(?:은|는|이|도|까지는)? ?(?:그런 ?(?:건|거)(?:는|은)? ?)?(?:전혀 |절대 )?"
+    r"(?:아니(?:에요|예요|야|고|지만)|없어요?(?! ?지)(?![가-힣])|없습니다|없고(?! ?싶)|안 ?(?:들어요|해요|했어요|해 ?봤))"
+)
+
+
+def without_denials(text: str) -> str:
+    """Leave what a text says besides that there is no wish to die."""
+    return text if _TWICE_DENIED.search(text) else _DENIAL.sub(" ", text)
+
+
 def is_yes(text: str) -> bool:
     return bool(YES.search(text.strip())) and not _NOT_YES.search(text)
 

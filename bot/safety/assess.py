@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.safety import routes, signs
-from bot.safety.answers import denies
+from bot.safety.answers import denies, without_denials
 from bot.safety.classifier import Sense, sense, shipped
 from bot.safety.normalise import readings
 from bot.safety.signs import Sign, Speaker
@@ -210,17 +210,17 @@ def _read(text: str) -> Risk:
 
 def told_by_signs(text: str) -> Risk:
     """Return the worst that the wordings of a message say. Pure; linear in the text, all of which is read."""
-    return _worst(map(_read, readings(text)))
+    return _worst(map(_read, readings(without_denials(text))))
 
 
 @lru_cache(maxsize=256)  # the last turns are asked about again with each new one
 def assess(text: str) -> Risk:
     """Return the worst that a message says, by its wordings or by all its letters. Pure; linear; never raises."""
-    found = list(readings(text))
-    felt = _worst(_felt(sense(reading, shipped())) for reading in found)
-    if felt.tier > 1 and denies(text):  # a denial is asked about, not alarmed about
-        felt = replace(felt, tier=1)
-    return _worst([*map(_read, found), felt])
+    spoken = without_denials(text)
+    felt = _worst(_felt(sense(reading, shipped())) for reading in readings(text))
+    if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
+        felt = replace(felt, tier=min(felt.tier, 1))
+    return _worst([told_by_signs(text), felt])
 
 
 @lru_cache(maxsize=256)

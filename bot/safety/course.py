@@ -59,11 +59,11 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     worse = _worse(text, highest(earlier))
     if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
         return Help(worse, words(worse, language, said))
+    if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
+        return Help(risen, answer("denied", language, said))
     if now.is_urgent:
         risk = risen if risen.tier > now.tier else now
         return Help(risk, words(risk, language, said))
-    if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
-        return Help(risen, answer("denied", language, said))
     if risen.tier >= 2:
         if _is_safe_from(risen, text):
             return Help(risen, answer("safe", language, said))
@@ -107,7 +107,7 @@ def risen_in(exchanges: Sequence[Exchange]) -> Risk:
         told = max(told, risk, key=lambda found: found.tier)
         if risk.tier >= max(risen.tier, 1):
             risen = risk
-        elif not risk.is_urgent and (
+        elif risk.tier <= 1 and (
             (risen.level is not Level.SELF_HARM and is_denial(each.text, said))
             or (risen.tier >= 2 and _is_safe_from(risen, each.text))
         ):
@@ -127,7 +127,7 @@ def is_denial(text: str, said: Sequence[str]) -> bool:
     """Whether somebody says that there is no wish to die, in so many words or as an answer to the question."""
     asked = situations().get(said[-1]) if said else None
     has_answered_no = asked is not None and asked[0] in _ANSWERED and len(text) <= answers.SHORT and answers.is_no(text)
-    return not assess(text).is_urgent and (has_answered_no or answers.denies(text))
+    return assess(text).tier <= 1 and (has_answered_no or answers.denies(text))
 
 
 def _worse(text: str, told: Risk) -> Risk:

@@ -269,3 +269,27 @@ def test_a_hundred_thousand_repeated_characters_are_read(alphabet: str) -> None:
 def test_a_crisis_at_the_end_of_a_hundred_thousand_characters_of_noise_is_found(words: str) -> None:
     noise = random.Random(5).choices(words.split(), k=LONG // 2)
     assert assess("".join(noise)[: LONG - 1000] + ". 나 오늘 죽으려고 유서 썼어").tier == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "자살 생각 같은 거 없어요",
+        "아버지 따라가고 싶다거나 그런 건 아니에요 그냥 보고 싶어요",
+        "죽고 싶은 생각은 전혀 없습니다",
+    ],
+)
+def test_a_clear_denial_is_asked_about_at_most(text: str) -> None:
+    assert assess(text).tier <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "죽고 싶은 건 아닌데 살고 싶지도 않아요",
+        "죽고 싶은 마음이 없어지지 않아요",
+        "죽고 싶은 건 아니에요 그냥 또 손목을 그었어요",
+    ],
+)
+def test_a_denial_that_is_none_or_not_all_is_not_enough(text: str) -> None:
+    assert assess(text).is_urgent
