@@ -37,6 +37,7 @@ class Route(StrEnum):
     OVERDOSE = "overdose"
     MINOR = "minor"
     DEPENDENCY = "dependency"
+    BEREAVEMENT = "bereavement"
     JAILBREAK = "jailbreak"
 
 
@@ -64,13 +65,14 @@ _MEANINGS: tuple[tuple[Risk, tuple[Sign, ...]], ...] = (
     (Risk(Level.PLAN, 3), signs.PLAN),
     (Risk(Level.ACTIVE, 2), signs.ACTIVE),
     (Risk(Level.SELF_HARM, 2), signs.HARM),
-    (Risk(Level.ABUSE, 2), signs.ABUSE),
+    (Risk(Level.ABUSE, 2), (*signs.ABUSE, *signs.PURSUED)),
     (Risk(Level.PASSIVE, 2), signs.DEATH_WISH),
     (Risk(Level.THIRD_PARTY, 2), signs.OTHERS),
     (Risk(Level.SELF_HARM, 1), signs.HARM_ONCE),
     (Risk(Level.PASSIVE, 1, Route.JAILBREAK), routes.METHODS_IN_DISGUISE),
     (Risk(Level.PASSIVE, 1), signs.WEARY_OF_LIFE),
     (Risk(route=Route.JAILBREAK), routes.JAILBREAK),
+    (Risk(route=Route.BEREAVEMENT), routes.BEREAVEMENT),
     (Risk(route=Route.VIOLENCE), routes.VIOLENCE),
     (Risk(route=Route.PSYCHOSIS), routes.PSYCHOSIS),
     (Risk(route=Route.MINOR), routes.MINOR),
@@ -220,7 +222,12 @@ def assess(text: str) -> Risk:
     felt = _worst(_felt(sense(reading, shipped())) for reading in readings(text))
     if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
         felt = replace(felt, tier=min(felt.tier, 1))
-    return _worst([told_by_signs(text), felt])
+    told = told_by_signs(text)
+    if told.route is Route.BEREAVEMENT:  # whoever is lost is in no danger; letters take the death for the writer's
+        told = Risk(route=told.route) if told.level is Level.THIRD_PARTY else told
+        felt = replace(felt, tier=min(felt.tier, 1)) if felt.level is not Level.THIRD_PARTY else Risk()
+    worst = _worst([told, felt])
+    return worst if worst.route else replace(worst, route=told.route)
 
 
 @lru_cache(maxsize=256)

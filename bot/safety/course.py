@@ -11,6 +11,7 @@ from datetime import timedelta
 from bot.safety import answers
 from bot.safety.assess import Level, Risk, Route, assess, is_hint
 from bot.safety.replies import answer, situations, words
+from bot.safety.scenes import scene
 
 LASTS = timedelta(hours=24)
 """For how long a risk stays raised after it was last told."""
@@ -44,6 +45,7 @@ _ANSWERED = {
     "self_harm_before": Risk(Level.SELF_HARM, 2),
     "abuse_soft": Risk(Level.ABUSE, 2),
     "third_party_soft": Risk(Level.THIRD_PARTY, 2),
+    "bereavement": Risk(Level.PASSIVE, 2),
 }
 _ANSWERED_LATER = {("third_party", 3): Risk(Level.PASSIVE, 2), ("self_harm", 4): Risk(Level.PASSIVE, 2)}
 _ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
@@ -56,20 +58,23 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     """
     said = [each.reply for each in earlier]
     now, risen = read(text, said), risen_in(earlier)
+    if now.route is Route.BEREAVEMENT and now.tier <= 1 and not risen.is_urgent and _has_said(Route.BEREAVEMENT, said):
+        return None  # condolence is said once, with a question; what follows is a talk
     worse = _worse(text, highest(earlier))
     if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
-        return Help(worse, words(worse, language, said))
+        return Help(worse, words(worse, language, said, scene(text, worse)))
     if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if now.is_urgent:
         risk = risen if risen.tier > now.tier else now
-        return Help(risk, words(risk, language, said))
+        return Help(risk, words(risk, language, said, scene(text, risk)))
     if risen.tier >= 2:
         if _is_safe_from(risen, text):
             return Help(risen, answer("safe", language, said))
         if _since_told(earlier) <= STEPS[risen.tier]:
             is_barred = answers.BARRIER.search(text)
-            return Help(risen, answer("barrier", language, said) if is_barred else words(risen, language, said))
+            fixed = answer("barrier", language, said) if is_barred else words(risen, language, said, scene(text, risen))
+            return Help(risen, fixed)
     if is_hint(text) and any(is_hint(each.text) for each in earlier[-HINTS_LAST:]):
         risk = Risk(Level.PASSIVE, 1)
         return Help(risk, words(risk, language, said))
@@ -94,6 +99,10 @@ def _tells_a_plan(asked: tuple[str, int], text: str) -> bool:
     if asked == _ASKED_FOR_A_PLAN:
         return answers.is_yes(text) or answers.is_planned(text)
     return asked == _ASKED_WHETHER_SAFE and (answers.is_no(text) or bool(answers.NOT_SAFE_HERE.search(text)))
+
+
+def _has_said(situation: str, said: Sequence[str]) -> bool:
+    return any(situations().get(reply, ("", 0))[0] == situation for reply in said)
 
 
 def risen_in(exchanges: Sequence[Exchange]) -> Risk:

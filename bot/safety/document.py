@@ -6,7 +6,7 @@ from typing import Any
 from bot.resources import toml
 from bot.safety import answers, course, gate, routes, signs
 from bot.safety.assess import Level, Route
-from bot.safety.replies import numbers
+from bot.safety.replies import SECTIONS, numbers
 
 _LANGUAGES = ("ko", "en")
 _TIERS = ("0: the ordinary way", "1: a gentle question", "2: help is named", "3: help now")
@@ -41,7 +41,7 @@ def _numbers() -> Iterator[str]:
 
 def _texts() -> Iterator[str]:
     everything = toml("crisis.toml")
-    for section in ("", "routes", "answers"):
+    for section in ("", *SECTIONS):
         yield f"\n## Fixed texts{f': {section}' if section else ''}\n"
         texts = {
             language: everything[language][section] if section else everything[language] for language in _LANGUAGES

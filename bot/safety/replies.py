@@ -7,6 +7,12 @@ from typing import Any
 
 from bot.resources import strings, toml
 from bot.safety.assess import Level, Risk, Route, assess
+from bot.safety.scenes import Scene
+
+SECTIONS = ("scenes", "routes", "answers")
+"""Of `crisis.toml`, besides the levels of danger."""
+_ASKS_WHAT_BARS = {"active": 1, "imminent": 1}
+"""Which text asks what bars the way to help: not again after the answer."""
 
 _ENGLISH = re.compile(
     r"\b(?:i|im|i'm|my|me|you|the|and|is|are|am|was|to|want|feel|have|had|not|don't|dont|can|can't|cant|he|she|they)\b",
@@ -27,17 +33,22 @@ def language_of(text: str, language: str) -> str:
     return "en" if not re.search("[ㄱ-ㅣ가-힣]", text) and len(_ENGLISH.findall(text)) >= 2 else language
 
 
-def words(risk: Risk, language: str = "ko", said: Sequence[str] = ()) -> str:
+def words(risk: Risk, language: str = "ko", said: Sequence[str] = (), now: Scene | None = None) -> str:
     """Return the fixed words for a risk, in Korean where the language has none: first those never said.
 
-    `said` are the replies so far, the oldest first. ValueError where there are no words: ask only when `has_words`.
+    `said` are the replies so far, the oldest first; what happens `now` has the first word. ValueError where there are
+    no words: ask only when `has_words`.
     """
     if not risk.has_words:
         raise ValueError(f"no fixed words for {risk}: ask only when `has_words`")
     replies = _replies(language)
-    if not risk.is_urgent and risk.route:
+    if risk.route and (not risk.is_urgent or (risk.route is Route.BEREAVEMENT and risk.tier == 1)):
         return _next(replies["routes"][risk.route], said)
-    return _next(replies[_situation(risk)], said)
+    situation = _situation(risk)
+    texts = replies[situation]
+    if situation in _ASKS_WHAT_BARS and any(barrier in said for barrier in replies["answers"]["barrier"]):
+        said = [*said, texts[_ASKS_WHAT_BARS[situation]]]
+    return _next([*replies["scenes"].get(now, ()), *texts], said)
 
 
 def answer(kind: str, language: str = "ko", said: Sequence[str] = ()) -> str:
@@ -63,7 +74,7 @@ def situations() -> dict[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for language in toml("crisis.toml"):
         replies = _replies(language)
-        for section in (replies, replies["routes"], replies["answers"]):
+        for section in (replies, *(replies[name] for name in SECTIONS)):
             for situation, texts in section.items():
                 if isinstance(texts, list):
                     found |= {text: (situation, place) for place, text in enumerate(texts)}
@@ -88,8 +99,8 @@ def in_language(reply: str, language: str) -> str:
         return reply
     situation, place = found
     replies = _replies(language)
-    texts = replies.get(situation) or replies["routes"].get(situation) or replies["answers"][situation]
-    return str(texts[place])
+    sections = (replies, *(replies[name] for name in SECTIONS))
+    return next(str(section[situation][place]) for section in sections if situation in section)
 
 
 def _situation(risk: Risk) -> str:

@@ -1,6 +1,6 @@
 """Wordings that ask for what Mentos must not give, or that need other help: matters, not levels of danger."""
 
-from bot.safety.signs import STORY, sign
+from bot.safety.signs import NEWS, STORY, sign
 
 METHODS_IN_DISGUISE = (
     sign(
@@ -23,6 +23,24 @@ JAILBREAK = (
         "ignore (?:all |the |your )?(?:previous|prior|above) (?:instructions|prompts)",
         "system prompt|jailbreak|developer mode",
     ),
+)
+
+_LOVED = (
+    "(?:엄마|아빠|어머니|아버지|부모님|언니|오빠|누나|형|동생|남편|아내|와이프|신랑|딸|아들|아이|친구|애인|남친|여친"
+    "|남자 친구|여자 친구|할머니|할아버지|이모|삼촌|고모|선배|후배|동료|룸메|제자|그 애|걔)"
+)
+
+BEREAVEMENT = (
+    sign(
+        "자살(?:을|로)? (?:했어|했습|했대|했다는|했는데|하셨|하고 나서|한 (?:지|뒤|후|날|친구|동생|언니|오빠|형|누나)|로 (?:떠|잃|세상|돌아))",
+        "스스로 (?:목숨|생|세상|삶)(?:을)? (?:끊었|끊으셨|끊은|마감|떠난|떠났|떠나셨|등진|등졌|버렸|버리셨|놓았|놓으셨)",
+        "스스로 (?:떠났|떠나셨|떠나 버|갔어|가셨|가 버렸)",
+        "극단적(?:인)? 선택(?:을)? (?:했어|했습|했대|했다는|했는데|하셨|한 (?:지|뒤|후|날)|으로 (?:떠|잃|세상|돌아))",
+        after=f"{_LOVED}(?:이|가|은|는|께서|도|랑|을|를)? ~{{0,20}}$",
+        unless=f"시도|뻔|려고|미수|{NEWS}",
+        topic=STORY,
+    ),
+    sign("자살 (?:유족|유가족|사별)(?:이|예|인데|이에|입|으로|로)", unless=NEWS, topic=STORY),
 )
 
 VIOLENCE = (

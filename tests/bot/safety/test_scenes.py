@@ -1,0 +1,112 @@
+"""What is happening right now is answered first: a wound, smoke, an edge, an attacker, a friend out of reach."""
+
+import pytest
+
+from bot.safety.assess import Route, assess, told_by_signs
+from bot.safety.course import Exchange, follow
+from bot.safety.replies import situations, words
+
+NOW = [
+    ("손목 그었는데 피가 안 멈춰요", "bleeding"),
+    ("너무 깊게 그은 것 같아 피가 계속 나", "bleeding"),
+    ("차 안에 연기가 가득해요 이제 끝이에요", "smoke"),
+    ("지금 난간에 앉아 있어요", "edge"),
+    ("다리 위에 서 있어요", "edge"),
+    ("전남친이 지금 문 앞에 와 있어요", "attacker"),
+    ("남편이 칼 들고 방문을 두드려요", "attacker"),
+    ("이상한 남자가 집까지 따라왔어요", "attacker"),
+    ("동생이 약을 먹은 것 같은데 안 깨어나요", "unconscious"),
+    ("친구가 죽겠다고 하고 연락이 안 돼요", "out_of_reach"),
+    ("친구가 옥상에 있대요", "out_of_reach"),
+    ("엄마가 스스로 떠나셨어요. 저도 따라가고 싶어요", "bereaved"),
+]
+
+
+def situation(text: str, earlier: list[Exchange] | None = None) -> str | None:
+    helped = follow(text, earlier or [])
+    return situations()[helped.words][0] if helped else None
+
+
+@pytest.mark.parametrize(("text", "scene"), NOW)
+def test_what_happens_now_has_the_first_word(text: str, scene: str) -> None:
+    assert situation(text) == scene
+
+
+@pytest.mark.parametrize(("text", "scene"), NOW)
+def test_then_help_goes_on_as_for_the_danger(text: str, scene: str) -> None:
+    first = follow(text)
+    assert first
+    assert situation(text, [Exchange(text, first.words)]) not in {None, scene}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "친구가 문 앞에 와 있어요",
+        "택배 아저씨가 문 앞에 놓고 갔어요",
+        "강아지가 자꾸 따라와요",
+        "번개탄 피워서 고기 구웠어요",
+        "가스 틀어놓고 나왔나 걱정돼요",
+        "코피가 계속 나요",
+        "동생이 감기약 먹고 안 일어나요",
+        "다리 위에서 야경 봤어요",
+    ],
+)
+def test_the_same_words_in_everyday_life_are_no_sign_of_danger(text: str) -> None:
+    assert told_by_signs(text).tier == 0
+
+
+def test_a_wound_told_later_is_answered_as_a_wound() -> None:
+    told = "또 팔을 그었어요"
+    helped = follow(told)
+    assert helped
+    assert situation("근데 피가 계속 나요", [Exchange(told, helped.words)]) == "bleeding"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아빠가 자살하셨어요",
+        "작년에 오빠가 스스로 목숨을 끊었어요",
+        "친구가 자살했대요 방금 들었어요",
+        "저는 자살 유족이에요",
+    ],
+)
+def test_whoever_lost_somebody_to_suicide_is_met_with_condolence_and_asked(text: str) -> None:
+    assert assess(text).route is Route.BEREAVEMENT
+    assert assess(text).tier <= 1
+    assert situation(text) == "bereavement"
+
+
+def test_condolence_is_said_once_and_then_it_is_a_talk() -> None:
+    text = "아빠가 자살하셨어요"
+    helped = follow(text)
+    assert helped
+    assert follow("아빠가 자살했다는 걸 아무한테도 말 못 했어요", [Exchange(text, helped.words)]) is None
+
+
+def test_a_yes_to_whether_the_bereaved_wants_to_follow_is_a_wish_to_die() -> None:
+    text = "아빠가 자살하셨어요"
+    helped = follow(text)
+    assert helped
+    assert situation("네 가끔요", [Exchange(text, helped.words)]) == "active"
+
+
+@pytest.mark.parametrize(
+    "text", ["뉴스에서 연예인이 자살했대요", "친구가 자살할까 봐 무서워요", "드라마에서 친구가 자살했어요"]
+)
+def test_neither_news_nor_fear_is_bereavement(text: str) -> None:
+    assert assess(text).route is not Route.BEREAVEMENT
+
+
+def test_what_bars_the_way_is_not_asked_again_after_the_answer() -> None:
+    told = "자살 충동이 들어요"
+    first = follow(told)
+    assert first
+    earlier = [Exchange(told, first.words)]
+    barred = follow("전화하기 무서워요", earlier)
+    assert barred
+    assert situations()[barred.words][0] == "barrier"
+    after = follow("오늘도 회사에서 혼났어요", [*earlier, Exchange("전화하기 무서워요", barred.words)])
+    assert after
+    assert after.words not in {words(after.risk, said=[first.words]), barred.words}
