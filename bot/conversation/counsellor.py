@@ -236,8 +236,9 @@ class Counsellor:
     ) -> AsyncIterator[Part]:
         counsels, character = self._counsels_of(person), self._character_of(person)
         turns = await self._turns_before(turn, person)
-        is_calm = self._emergencies[message.account] == calm
-        if is_calm and (helped := care.help_with(turn.text, turns, at=turn.at, language=self._language)):
+        if self._emergencies[message.account] == calm and (
+            helped := care.help_with(turn.text, turns, at=turn.at, language=self._language)
+        ):
             yield Part(helped.words, Kind.CRISIS if helped.risk.is_urgent else Kind.NOTICE)
             emotion = await self._emotions.read(turn.text)
             answer = Answer(helped.words, helped.words, emotion.label, (), self._now())
@@ -251,7 +252,8 @@ class Counsellor:
         situation, recalled = await self._understand(turn, person, character.plain if is_raised else character, here)
         drafts: list[str] = []
         said: list[str] = []
-        if opening := care.opening(turns, is_first=not here and not before, language=self._language):
+        opening = care.opening(turns, is_first=not here and not before, language=self._language)
+        if opening and self._emergencies[message.account] == calm:
             said.append(opening)
             yield Part(opening, Kind.NOTICE)
         async for draft, sentence in self._spoken(situation):
@@ -328,8 +330,8 @@ class Counsellor:
         """What somebody who has just consented said off the record: thought about, and never stored."""
         return await self._off_record.recent(person.user_id, limit=TURNS_RECALLED) if person.is_on_record else ()
 
-    def _turnstile_of(self, person: Person) -> asyncio.Lock:
-        return self._turnstiles.setdefault(person.user_id, asyncio.Lock())
+    def _turnstile_of(self, person: Person, before: str = "turns") -> asyncio.Lock:
+        return self._turnstiles.setdefault(f"{person.user_id} {before}", asyncio.Lock())
 
     # Who it is, and what they allow.
 
@@ -398,7 +400,8 @@ class Counsellor:
             case Verb.EMOTION:
                 return await self._correct(command.argument, person)
             case Verb.PLAN:
-                return await self._plan(command.argument, person)
+                async with self._turnstile_of(person, "plan"):  # not behind a reply that is under way
+                    return await self._plan(command.argument, person)
             case Verb.MOOD:
                 return await self._show_mood(person)
             case _:

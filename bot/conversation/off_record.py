@@ -50,6 +50,7 @@ class OffTheRecord:
     def __init__(self, *, now: Callable[[], datetime]) -> None:
         self._now = now
         self._counsels: dict[UserId, _Counsel] = {}
+        self._ended: dict[UserId, _Counsel] = {}
         self._strangers: dict[Account, Stranger] = {}
         self._plans: dict[UserId, tuple[datetime, str]] = {}
         self._ids = itertools.count(1)
@@ -77,6 +78,7 @@ class OffTheRecord:
         self._forget()
         counsel = self._counsels.get(user_id)
         if counsel is None or counsel.renderer != character.renderer:
+            self._end(user_id)
             counsel = _Counsel(CounselId(next(self._ids)), character.renderer, self._now())
             self._counsels[user_id] = counsel
         counsel.last_heard = self._now()
@@ -90,12 +92,12 @@ class OffTheRecord:
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
         self._forget()
-        counsel = self._counsels.get(user_id)
-        answered = [turn for _, turn in counsel.turns if turn.answer] if counsel else []
-        return answered[-limit:]
+        return _answered(self._counsels.get(user_id))[-limit:]
 
     async def lately(self, user_id: UserId, *, since: datetime, limit: int) -> Sequence[Turn]:
-        return [turn for turn in await self.recent(user_id, limit=limit) if turn.at >= since]
+        self._forget()
+        turns = [*_answered(self._ended.get(user_id)), *_answered(self._counsels.get(user_id))]
+        return [turn for turn in turns if turn.at >= since][-limit:]
 
     async def answer(self, user_id: UserId, turn_id: TurnId, answer: Answer, *, anew: bool = False) -> None:
         counsel = self._counsels.get(user_id)
@@ -111,7 +113,7 @@ class OffTheRecord:
                 counsel.turns[i] = (heard, replace(turn, delivered_at=at))
 
     async def end(self, user_id: UserId, *, at: datetime) -> None:
-        self._counsels.pop(user_id, None)
+        self._end(user_id)
 
     async def last(self, user_id: UserId, *, at: datetime) -> Turn | None:
         counsel = self._counsels.get(user_id)
@@ -147,11 +149,23 @@ class OffTheRecord:
     async def unanswered(self, messenger: str) -> Sequence[Message]:
         return ()
 
+    def _end(self, user_id: UserId) -> None:
+        """Close the open counsel. What was said in it still counts for as long as it would have been kept."""
+        if counsel := self._counsels.pop(user_id, None):
+            before = self._ended.get(user_id)
+            counsel.turns = deque([*(before.turns if before else ()), *counsel.turns], maxlen=TURNS_KEPT)
+            self._ended[user_id] = counsel
+
     def _forget(self) -> None:
         too_old = self._now() - LIFETIME
-        for user_id in [user_id for user_id, counsel in self._counsels.items() if counsel.last_heard < too_old]:
-            del self._counsels[user_id]
+        for kept in (self._counsels, self._ended):
+            for user_id in [user_id for user_id, counsel in kept.items() if counsel.last_heard < too_old]:
+                del kept[user_id]
         for account in [account for account, stranger in self._strangers.items() if stranger.last_seen < too_old]:
             del self._strangers[account]
         for user_id in [user_id for user_id, (kept_at, _) in self._plans.items() if kept_at < too_old]:
             del self._plans[user_id]
+
+
+def _answered(counsel: _Counsel | None) -> Sequence[Turn]:
+    return [turn for _, turn in counsel.turns if turn.answer] if counsel else []

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.resources import strings, toml
 from bot.safety.assess import Level, Risk, Route, assess
-from bot.safety.scenes import Scene
+from bot.safety.scenes import Scene, scene
 
 SECTIONS = ("scenes", "routes", "answers")
 """Of `crisis.toml`, besides the levels of danger."""
@@ -57,15 +57,20 @@ def answer(kind: str, language: str = "ko", said: Sequence[str] = ()) -> str:
 
 
 def line(name: str, language: str = "ko") -> str:
-    """Return the `footer` under later replies, or the `check_in` with which the next counsel opens."""
+    """Return the `footer` under later replies, the `check_in` that opens the next counsel, or what helps `meanwhile`."""
     said: str = _replies(language)["lines"][name]
     return said
 
 
 def unable(text: str, language: str = "ko") -> str:
-    """Return what to say when answering a text failed: the fixed words if it is urgent, otherwise an apology."""
+    """Return what to say when answering a text failed: the fixed words if it is urgent, otherwise an apology.
+
+    What was said before is out of reach then, so the apology names where help is.
+    """
     risk = assess(text)
-    return words(risk, language_of(text, language)) if risk.is_urgent else strings(language)["core"]["unable"]
+    if risk.is_urgent:
+        return words(risk, language_of(text, language), now=scene(text, risk))
+    return f"{strings(language)['core']['unable']} {line('meanwhile', language)}"
 
 
 @cache

@@ -1,20 +1,31 @@
 """What a person experiences after danger was told: told through the same working fakes."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from bot.conversation import care
-from bot.conversation.model import Answer, CounselId, EmotionLabel, Kind, Part, Scope, Turn, TurnId
+from bot.conversation.model import Answer, CounselId, EmotionLabel, Kind, Part, Scope, Turn, TurnId, UserId
+from bot.conversation.off_record import OffTheRecord
 from bot.resources import strings
 from bot.safety.replies import line, situations
 from tests.bot.conversation.test_counsellor import IN_DANGER, Room
-from tests.fakes import START, SayingResponder
+from tests.fakes import START, Clock, SayingResponder
 
 ACTIVE = "자살 충동이 들어요"
 ORDINARY = "오늘 회사에서 또 혼났어요"
 STILL_AI = strings("ko")["core"]["still_ai"]
 FOOTER, CHECK_IN = line("footer"), line("check_in")
+
+
+class Unhurried(OffTheRecord):
+    """A store that lets others go first, as a database does."""
+
+    async def plan(self, user_id: UserId) -> str | None:
+        plan = await super().plan(user_id)
+        await asyncio.sleep(0)
+        return plan
 
 
 class Later(Room):
@@ -46,6 +57,16 @@ async def test_help_goes_on_in_other_words_and_nothing_is_generated_meanwhile(sc
     assert len(set(words)) == 5
     assert isinstance(room.responder, SayingResponder)
     assert room.responder.asked == []
+
+
+@pytest.mark.parametrize("between", ["/말투 선비", "/새상담"])
+async def test_off_the_record_help_goes_on_over_counsels(between: str) -> None:
+    room = await talking()
+    await room.after(ORDINARY)
+    await room.after(ACTIVE)
+    await room.after(between)
+    assert fixed(await room.after(ORDINARY)) == ["active"]
+    assert not any(part.kind is Kind.CRISIS for part in await room.after(ORDINARY, timedelta(minutes=61)))
 
 
 async def test_help_goes_on_after_the_yes_to_being_stored() -> None:
@@ -149,6 +170,14 @@ class TestPlan:
         assert "막내 이모" in shown.text
         [later] = await room.after("/안전계획", timedelta(minutes=61))
         assert "막내 이모" not in later.text
+
+    async def test_lines_that_come_at_once_are_all_kept(self) -> None:
+        room = Room(stored=Unhurried(now=Clock()))
+        await room.introduce(Scope.STORAGE)
+        names = ["막내 이모", "민지", "옆집 아주머니", "담임 선생님"]
+        await asyncio.gather(*(room.say(f"/안전계획 사람 {name}") for name in names))
+        [shown] = await room.say("/안전계획")
+        assert all(name in shown.text for name in names)
 
     async def test_it_is_erased_when_told_so(self) -> None:
         room = await talking(Scope.STORAGE)

@@ -133,8 +133,9 @@ def test_what_is_not_urgent_has_no_fixed_words() -> None:
         words(Risk())
 
 
-def test_a_failure_is_answered_with_an_apology_only() -> None:
-    assert unable("오늘 날씨 어때?", "ko") == strings("ko")["core"]["unable"]
+def test_a_failure_is_answered_with_an_apology_and_where_help_is() -> None:
+    assert unable("오늘 날씨 어때?", "ko") == f"{strings('ko')['core']['unable']} {line('meanwhile')}"
+    assert "109" in line("meanwhile")
 
 
 def test_a_failure_under_a_message_of_danger_still_gives_help() -> None:
