@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import make_url, text
@@ -32,20 +34,27 @@ def mysql_server() -> Iterator[str | None]:
     if url := os.environ.get("MENTOS_TEST_MYSQL_URL"):
         yield url
     elif mariadbd := shutil.which("mariadbd", path=WHERE_SERVERS_LIE):
-        with _private_server(mariadbd) as url:
+        with _private_server(mariadbd) as (url, _):
             yield url
     else:
         yield None
+
+
+@contextmanager
+def mortal_mysql(asked_by: pytest.FixtureRequest) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Give the URL and the process of a server of one's own, to be stopped or killed; skip where there is no binary."""
+    mariadbd = shutil.which("mariadbd", path=WHERE_SERVERS_LIE)
+    if mariadbd is None:
+        _skip(asked_by)
+    with _private_server(mariadbd) as server:
+        yield server
 
 
 @asynccontextmanager
 async def fresh_mysql(server: str | None, asked_by: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Give the URL of an empty database, dropped afterwards; skip the asking test, loudly, where there is no server."""
     if server is None:
-        if os.environ.get("MENTOS_REQUIRE_MYSQL") == "1":
-            pytest.fail(HOW_TO_GET_THEM)
-        _not_run.add(asked_by.node.nodeid)
-        pytest.skip(HOW_TO_GET_THEM)
+        _skip(asked_by)
     name = f"mentos_test_{uuid.uuid4().hex}"
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     try:
@@ -64,8 +73,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"WARNING: {len(_not_run)} MySQL tests did NOT run: {HOW_TO_GET_THEM}.", red=True)
 
 
+def _skip(asked_by: pytest.FixtureRequest) -> NoReturn:
+    if os.environ.get("MENTOS_REQUIRE_MYSQL") == "1":
+        pytest.fail(HOW_TO_GET_THEM)
+    _not_run.add(asked_by.node.nodeid)
+    pytest.skip(HOW_TO_GET_THEM)
+
+
 @contextmanager
-def _private_server(mariadbd: str) -> Iterator[str]:
+def _private_server(mariadbd: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     folder = Path(tempfile.mkdtemp(prefix="mentos-mysql-"))  # short: a socket's path has at most 107 bytes
     try:
         _install(folder)
@@ -92,8 +108,9 @@ def _private_server(mariadbd: str) -> Iterator[str]:
         )
         try:
             _wait_for(server, port, log=folder / "log")
-            yield f"mysql+asyncmy://root@127.0.0.1:{port}/mysql"
+            yield f"mysql+asyncmy://root@127.0.0.1:{port}/mysql", server
         finally:
+            server.send_signal(signal.SIGCONT)
             server.terminate()
             server.wait()
     finally:

@@ -16,6 +16,8 @@ from discord import app_commands
 from bot.conversation.model import Account, Character, Kind, Message, Part, is_blank
 from bot.conversation.ports import Conversation
 from bot.messengers.cutting import cut, utf16_units
+from bot import resources
+from bot.safety.plan import PARTS
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class DiscordDoor(discord.Client):
         self._commands = app_commands.CommandTree(self)
         self._commands.error(self._on_command_error)
         self._offer_tones(characters)
+        self._offer_plan()
 
         # at DEBUG the library logs every event and request whole, and with them what people say
         library = logging.getLogger("discord")
@@ -170,7 +173,7 @@ class DiscordDoor(discord.Client):
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    # The slash command.
+    # The slash commands.
 
     def _offer_tones(self, characters: Sequence[Character]) -> None:
         @self._commands.command(name=_both("tone", "말투"), description=self._strings["tone_description"])
@@ -183,6 +186,20 @@ class DiscordDoor(discord.Client):
         @app_commands.allowed_contexts(guilds=False, dms=True, private_channels=False)
         async def tone(interaction: discord.Interaction, character: str) -> None:
             await self._obey(interaction, f"/말투 {character}")
+
+    def _offer_plan(self) -> None:
+        english, korean = resources.strings("en")["plan"], resources.strings("ko")["plan"]
+
+        @self._commands.command(name=_both("safetyplan", "안전계획"), description=self._strings["plan_description"])
+        @app_commands.rename(part=_both("part", "항목"), line=_both("line", "내용"))
+        @app_commands.describe(part=self._strings["plan_part"], line=self._strings["plan_line"])
+        @app_commands.choices(
+            part=[app_commands.Choice(name=_both(english[part], korean[part]), value=part) for part in PARTS]
+        )
+        @app_commands.allowed_installs(guilds=True, users=True)
+        @app_commands.allowed_contexts(guilds=False, dms=True, private_channels=False)
+        async def plan(interaction: discord.Interaction, part: str = "", line: str = "") -> None:
+            await self._obey(interaction, f"/안전계획 {part} {line}".strip())
 
     async def _obey(self, interaction: discord.Interaction, command: str) -> None:
         self._keep_until_done()

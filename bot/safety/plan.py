@@ -63,4 +63,4 @@ def shown(plan: SafetyPlan, words: Mapping[str, str]) -> str:
 
 def _part(name: str, words: Mapping[str, str]) -> str | None:
     called = re.sub(r"\s", "", name.lower())
-    return next((part for part in PARTS if called and called in words[f"{part}_names"].split(", ")), None)
+    return next((part for part in PARTS if called and called in [part, *words[f"{part}_names"].split(", ")]), None)

@@ -20,6 +20,9 @@ STRINGS = {
     "unreadable": "사진은 제가 읽지 못해요.",
     "tone_description": "어떤 말투로 이야기할지 골라요.",
     "tone_option": "함께할 말투",
+    "plan_description": "나의 안전계획",
+    "plan_part": "적을 항목",
+    "plan_line": "적을 한 줄",
 }
 FAMILY = "👨‍👩‍👧‍👦"
 SCOTLAND = "🏴" + "".join(chr(0xE0000 + ord(c)) for c in "gbsct") + "\U000e007f"
@@ -223,7 +226,7 @@ async def test_the_tone_command_is_offered_in_korean_and_english_with_every_char
     async with open_door(conversation, sync_commands=True):
         await server.until(lambda: server.identifies)
 
-    [command] = server.commands
+    command, _ = server.commands
     [option] = command["options"]
     assert (command["name"], command["name_localizations"]) == ("tone", {"ko": "말투"})
     assert command["description"] == STRINGS["tone_description"]
@@ -248,6 +251,34 @@ async def test_the_tone_command_is_deferred_at_once_and_then_answered(
     assert message.account == Account("discord", HANEUL)
     assert message.id == f"interaction:{token.removeprefix('token-')}"
     assert message.at == NOW
+
+
+async def test_the_safety_plan_is_a_command_with_its_six_parts(
+    server: DiscordServer, conversation: ScriptedConversation
+) -> None:
+    async with open_door(conversation, sync_commands=True):
+        await server.until(lambda: server.identifies)
+
+    _, command = server.commands
+    part, line = command["options"]
+    assert (command["name"], command["name_localizations"]) == ("safetyplan", {"ko": "안전계획"})
+    assert (part["required"], line["required"]) == (False, False)
+    assert (len(part["choices"]), part["choices"][2]["name_localizations"]) == (6, {"ko": "연락할 사람"})
+
+
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [({}, "/안전계획"), ({"part": "people", "line": "막내 이모"}, "/안전계획 people 막내 이모")],
+)
+async def test_a_safety_plan_is_written_and_shown_by_the_command(
+    server: DiscordServer, conversation: ScriptedConversation, options: dict[str, str], heard: str
+) -> None:
+    conversation.answers[heard] = [Part("[나의 안전계획]", Kind.NOTICE)]
+    async with open_door(conversation):
+        token = await server.command("safetyplan", **options)
+        await server.until(lambda: server.asked("PATCH", "@original"))
+
+    assert server.interactions[token] == ["[나의 안전계획]"]
 
 
 async def test_a_long_answer_to_a_command_goes_on_in_further_messages(
