@@ -4,7 +4,7 @@
     python -m training.risk --own-only --out FILE
 
 DIR holds `nsmc_reviews.txt.gz`, the raw reviews of github.com/e9t/nsmc (CC0), one a line. Neither KOTE nor
-Chatbot_data is read: they measure false alarms (`bench/safety.py`). Two minutes on two cores.
+Chatbot_data is read: they measure false alarms (`bench/safety.py`). Six minutes on two cores.
 """
 
 import argparse
@@ -12,9 +12,12 @@ import gzip
 import hashlib
 import random
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,21 +25,27 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from bot.safety.assess import Level, told_by_signs
-from bot.safety.classifier import LEVEL_BITS, LEVELS, SMOOTHING, Weights
+from bot.safety.classifier import LEVEL_BITS, LEVELS, SMOOTHING, Thresholds, Weights
 from bot.safety.features import BITS, hashed, said
 from bot.safety.normalise import readings
+from training import slips
 
 DATA = Path(__file__).parent / "data"
 DANGER = sorted((DATA / "danger").glob("*.tsv"))
 ORDINARY = [*((path, 1) for path in sorted(DATA.glob("emotion_messages*.tsv"))), (DATA / "reflections.tsv", 2)]
 SHIPPED = Path(__file__).parents[1] / "bot" / "safety" / "weights" / "risk.npz"
 NSMC_SHA256 = "baa6c334b416e06dd516abaa8c7b4433b6d41ffc32b13cea4ec797471b5aaeff"
-REVIEWS, SEED = 100_000, 20261128
+REVIEWS, HARDEST, SEED = 100_000, 40_000, 20261128
+"""How many reviews are learnt first, and how many of the others that were then taken for danger the likeliest."""
 REVIEW_COUNTS, DANGER_COUNTS = 0.5, 3.0
 """What a review and a message of danger weigh beside a harmless message."""
-C, STEPS = 30.0, 80
-HINT, ASKED, PLANNED, HELPED = 0.35, 0.55, 0.6, 0.97
-"""Chances from which on a text is a hint, is asked about, and is answered with help: for a plan, and otherwise."""
+C, STEPS = 15.0, 100
+CHUNK = 2_000
+T = TypeVar("T")
+THRESHOLDS = Thresholds(figure=0.002, doubted=0.05, hint=0.35, asked=0.55, planned=0.6, helped=0.985)
+SLIPS, SLIP, SLIPPED_COUNTS = 2, 0.1, 0.3
+"""How often each of our messages is learnt with slips of the fingers besides, the share of letters that slip, and what
+such a copy weighs beside the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where the weights go (default: %(default)s)")
     chosen = parser.parse_args()
     reviews = [] if chosen.own_only else read_reviews(chosen.data / "nsmc_reviews.txt.gz")
-    rows = [*read_danger(DANGER), *read_ordinary(ORDINARY), *reviews]
-    print(f"{len(rows)} messages, {sum(row.is_danger for row in rows)} of danger", flush=True)
-    train(rows).save(chosen.out)
+    ours = [*read_danger(DANGER), *read_ordinary(ORDINARY)]
+    print(f"{len(ours)} messages of ours, {sum(row.is_danger for row in ours)} of danger", flush=True)
+    train([*ours, *slipped(ours), *reviews[:REVIEWS]], reviews[REVIEWS:]).save(chosen.out)
     digest = hashlib.sha256(chosen.out.read_bytes()).hexdigest()
     print(f"{chosen.out}: {chosen.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
 
@@ -87,25 +96,45 @@ def read_ordinary(paths: Sequence[tuple[Path, int]]) -> list[Row]:
 
 
 def read_reviews(path: Path) -> list[Row]:
-    """Read some of the film reviews; whoever writes of wanting to die there may mean it, and is left out."""
+    """Read the film reviews in any order; whoever writes of wanting to die there may mean it, and is left out."""
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if found != NSMC_SHA256:
         sys.exit(
             f"{path} must be the raw reviews of github.com/e9t/nsmc of SHA-256 {NSMC_SHA256}, but there is {found}"
         )
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        lines = [line.strip() for line in file]
-    chosen = random.Random(SEED).sample(lines, REVIEWS)  # noqa: S311 - the same every time
-    return [Row("none", text, "review", REVIEW_COUNTS) for text in chosen if _is_harmless(text)]
+        lines = [text for text in dict.fromkeys(line.strip() for line in file) if text]
+    random.Random(SEED).shuffle(lines)  # noqa: S311 - the same every time
+    return [
+        Row("none", text, "review", REVIEW_COUNTS)
+        for text, is_harmless in zip(lines, _each(_is_harmless, lines), strict=True)
+        if is_harmless
+    ]
 
 
-def train(rows: Sequence[Row]) -> Weights:
-    """Fit danger against none over all rows, and the levels over those of danger."""
-    seen = [buckets_of(row.text) for row in rows]
-    weights = np.array([row.weight for row in rows])
-    rarity = rarity_of(seen, BITS)
-    danger = LogisticRegression(C=C, max_iter=STEPS)
-    danger.fit(matrix(seen, rarity), np.array([row.is_danger for row in rows]), sample_weight=weights)
+def slipped(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows as people with hasty fingers would have typed them."""
+    dice = random.Random(SEED)  # noqa: S311 - the same every time
+    return [
+        replace(row, text=slips.slip(row.text, dice, SLIP), weight=row.weight * SLIPPED_COUNTS)
+        for row in rows
+        for _ in range(SLIPS)
+    ]
+
+
+def train(rows: Sequence[Row], harmless: Sequence[Row] = ()) -> Weights:
+    """Fit danger against none over all rows, and the levels over those of danger.
+
+    Of further harmless rows those that are taken for danger the likeliest are learnt in a second round.
+    """
+    seen = _each(buckets_of, [row.text for row in rows])
+    further = _each(buckets_of, [row.text for row in harmless])
+    danger, rarity = _danger(rows, seen)
+    if further:
+        print("a first round is learnt", flush=True)
+        hardest = np.argsort(-danger.decision_function(matrix(further, rarity)), kind="stable")[:HARDEST]
+        rows, seen = [*rows, *(harmless[at] for at in hardest)], [*seen, *(further[at] for at in hardest)]
+        danger, rarity = _danger(rows, seen)
 
     told = [at for at, row in enumerate(rows) if row.is_danger]
     coarse = [seen[at] >> (BITS - LEVEL_BITS) for at in told]
@@ -122,8 +151,17 @@ def train(rows: Sequence[Row]) -> Weights:
         levels=by_level,
         levels_scale=levels_scale,
         level_bias=levels.intercept_.astype(np.float32),
-        thresholds=np.array([HINT, ASKED, PLANNED, HELPED], np.float32),
+        thresholds=THRESHOLDS,
     )
+
+
+def _danger(
+    rows: Sequence[Row], seen: Sequence[npt.NDArray[np.int64]]
+) -> tuple[LogisticRegression, npt.NDArray[np.float64]]:
+    rarity = rarity_of(seen, BITS)
+    weights, is_danger = np.array([row.weight for row in rows]), np.array([row.is_danger for row in rows])
+    fitted = LogisticRegression(C=C, max_iter=STEPS).fit(matrix(seen, rarity), is_danger, sample_weight=weights)
+    return fitted, rarity
 
 
 def buckets_of(text: str) -> npt.NDArray[np.int64]:
@@ -142,6 +180,14 @@ def matrix(seen: Sequence[npt.NDArray[np.int64]], rarity: npt.NDArray[np.float64
     columns = np.concatenate(seen)
     amounts = np.repeat((sizes + SMOOTHING) ** -0.5, sizes) * rarity[columns]
     return csr_matrix((amounts, (np.repeat(np.arange(len(seen)), sizes), columns)), shape=(len(seen), len(rarity)))
+
+
+def _each(work: Callable[[str], T], texts: Sequence[str]) -> list[T]:
+    """Do the work for each text, on every core where there is much of it."""
+    if len(texts) < 10 * CHUNK:
+        return list(map(work, texts))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(work, texts, chunksize=CHUNK))
 
 
 def _quantised(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int8], float]:

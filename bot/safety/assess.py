@@ -122,6 +122,9 @@ _SEARCHES = _searches(_SIGNS)
 _BEFORE, _BEHIND = 65, 185
 """How far a sign and its sentence reach, in letters: what is repeated word for word is read once."""
 
+_WEIGHED = 500
+"""Letters up to which the sentences of a text are weighed one by one."""
+
 _SUBJECT = re.compile(
     f"{signs.PERSON.replace(' ', ' ?')}(?<![가-힣][애형딸분쌤])(?P<other>이|가|은|는|께서|도)(?![가-힣])"
     "|(?:나|내|저|제)(?<![가-힣][나내저제])(?:가|는|도)(?![가-힣])|(?:난|전)(?<![가-힣][난전])(?![가-힣])"
@@ -181,7 +184,7 @@ def _whose(text: str, match: re.Match[str], sign: Sign) -> Speaker | None:
     return Speaker.OTHER if is_other else Speaker.OWN
 
 
-def _read(text: str) -> Risk:
+def _read(text: str, *, literally: bool = False) -> Risk:
     danger = route = _NOTHING
     seen: set[int] = set()
     for start in (opening.start() for search in _SEARCHES for opening in search.finditer(text)):
@@ -191,7 +194,7 @@ def _read(text: str) -> Risk:
             continue
         seen.add(around)
         for gravity, sign in _SIGNS.get(text[start : start + 2]) or _SIGNS.get(text[start], ()):
-            if gravity >= (danger if gravity < _FIRST_ROUTE else route):
+            if gravity >= (danger if gravity < _FIRST_ROUTE else route) or (literally and sign.is_hyperbole):
                 continue
             match = sign.pattern.match(text, start)
             whose = match and _whose(text, match, sign)
@@ -218,30 +221,54 @@ def told_by_signs(text: str) -> Risk:
 @lru_cache(maxsize=256)  # the last turns are asked about again with each new one
 def assess(text: str) -> Risk:
     """Return the worst that a message says, by its wordings or by all its letters. Pure; linear; never raises."""
-    spoken = without_denials(text)
-    felt = _worst(_felt(sense(reading, shipped())) for reading in readings(text))
-    if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
+    senses = [sense(reading, shipped()) for reading in readings(text)]
+    felt, told = _worst(map(_felt, senses)), told_by_signs(text)
+    if without_denials(text) != text or denies(text):  # letters tell a wish from its denial less well than words
         felt = replace(felt, tier=min(felt.tier, 1))
-    told = told_by_signs(text)
     if told.route is Route.BEREAVEMENT:  # whoever is lost is in no danger; letters take the death for the writer's
         told = Risk(route=told.route) if told.level is Level.THIRD_PARTY else told
         felt = replace(felt, tier=min(felt.tier, 1)) if felt.level is not Level.THIRD_PARTY else Risk()
-    worst = _worst([told, felt])
+    worst = _worst([_in_context(told, text), felt])
     return worst if worst.route else replace(worst, route=told.route)
 
 
 @lru_cache(maxsize=256)
 def is_hint(text: str) -> bool:
     """Whether a message hints at danger too weakly to be asked about: two such hints are asked about."""
-    return any(sense(reading, shipped()).chance >= shipped().thresholds[0] for reading in readings(text))
+    return any(sense(reading, shipped()).chance >= shipped().thresholds.hint for reading in readings(text))
+
+
+def _in_context(told: Risk, text: str) -> Risk:
+    """Return what a wish that is said of homework too is worth after the words before it in its sentence.
+
+    Nothing that stands behind it or in another sentence makes it harmless.
+    """
+    if told.level not in {Level.ACTIVE, Level.PASSIVE} or len(text) > _WEIGHED or not re.search("[가-힣]", text):
+        return told
+    literal = _worst(_read(reading, literally=True) for reading in readings(without_denials(text)))
+    if literal.tier >= told.tier:
+        return told
+    sentences = (sentence for reading in readings(text) for sentence in re.split("[|?]", reading))
+    chance = max((sense(wish, shipped()).chance for wish in map(_as_far_as_told, sentences) if wish), default=1.0)
+    if chance < shipped().thresholds.figure:
+        return _worst([literal, Risk(route=told.route)])
+    return _worst([literal, replace(told, tier=1)]) if chance < shipped().thresholds.doubted else told
+
+
+def _as_far_as_told(sentence: str) -> str:
+    """Return a sentence up to the first word with which it tells of danger, nothing where it does not."""
+    words = sentence.split(" ")
+    if _read(sentence).level is Level.NONE:
+        return ""
+    beginnings = (" ".join(words[: at + 1]) for at in range(len(words)))
+    return next((beginning for beginning in beginnings if _read(beginning).level is not Level.NONE), sentence)
 
 
 def _felt(felt: Sense) -> Risk:
-    _, asked, planned, helped = shipped().thresholds
-    if felt.chance < asked:
+    thresholds, level = shipped().thresholds, Level(felt.level)
+    if felt.chance < thresholds.asked:
         return Risk()
-    level = Level(felt.level)
-    is_sure = felt.chance >= (planned if level is Level.PLAN else helped)
+    is_sure = felt.chance >= (thresholds.planned if level is Level.PLAN else thresholds.helped)
     return Risk(level, 2 if is_sure and level is not Level.PASSIVE else 1)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,26 @@ Bytes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
 
 
+class Thresholds(NamedTuple):
+    """Chances of danger, 0 to 1, at which a text is taken otherwise."""
+
+    figure: float
+    """Below it a wish in so many words is a figure of speech,"""
+    doubted: float
+    """below this it is only asked about."""
+    hint: float
+    """From here on a text hints at danger,"""
+    asked: float
+    """is asked about,"""
+    planned: float
+    """is answered with help where it tells of a plan,"""
+    helped: float
+    """and where it tells of anything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Danger per bucket (2^20) and levels per coarser bucket (2^18 x 6), each times its scale.
-
-    `thresholds` are the chances from which on a text is a hint, is asked about, and is answered with help: where it
-    tells of a plan, and otherwise.
-    """
+    """Danger per bucket (2^20) and levels per coarser bucket (2^18 x 6), each times its scale."""
 
     danger: Bytes
     danger_scale: float
@@ -39,7 +53,7 @@ class Weights:
     levels: Bytes
     levels_scale: float
     level_bias: Floats
-    thresholds: Floats
+    thresholds: Thresholds
 
     @classmethod
     def load(cls, path: Path) -> "Weights":
@@ -54,7 +68,7 @@ class Weights:
                 levels=file["levels"],
                 levels_scale=float(file["levels_scale"]),
                 level_bias=file["level_bias"],
-                thresholds=file["thresholds"],
+                thresholds=Thresholds(*file["thresholds"].tolist()),
             )
 
     def save(self, path: Path) -> None:
@@ -67,7 +81,7 @@ class Weights:
             levels=self.levels,
             levels_scale=np.float32(self.levels_scale),
             level_bias=self.level_bias,
-            thresholds=self.thresholds,
+            thresholds=np.array(self.thresholds, np.float32),
         )
 
 

@@ -65,13 +65,12 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
         return Help(worse, words(worse, language, said, scene(text, worse)))
     if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
-    if now.is_urgent:
-        risk = risen if risen.tier > now.tier else now
-        return Help(risk, words(risk, language, said, scene(text, risk)))
+    if now.is_urgent and now.tier >= risen.tier:
+        return Help(now, words(now, language, said, scene(text, now)))
     if risen.tier >= 2:
-        if _is_safe_from(risen, text):
+        if _is_safe_from(risen, text) and not now.is_urgent:
             return Help(risen, answer("safe", language, said))
-        if _since_told(earlier) <= STEPS[risen.tier]:
+        if now.is_urgent or _since_told(earlier) <= STEPS[risen.tier]:
             is_barred = answers.BARRIER.search(text)
             fixed = answer("barrier", language, said) if is_barred else words(risen, language, said, scene(text, risen))
             return Help(risen, fixed)

@@ -20,12 +20,16 @@ _STEP, _FINISH = np.uint32(0x01000193), np.uint32(0x9E3779B1)
 _SALTED = np.uint32(0x85EBCA6B)
 
 
+_COUNT = re.compile("[0-9]+(?= ?(?:살|시|명|년|월|일|번|개|분|점|만|원|층|회|주|대|학년|키로|kg|%))")
 _UNSAID = re.compile("[ |?0-9ㅋㅎㅠㅜㅡ]+")
 
 
 def said(reading: str) -> str:
-    """Leave what is said of a reading: letters without blanks, breaks, laughter and tears, which come as they like."""
-    return _UNSAID.sub("", reading)
+    """Leave what is said of a reading: letters without blanks, breaks, laughter and tears, which come as they like.
+
+    Of digits one sign is left where something is counted.
+    """
+    return _UNSAID.sub("", _COUNT.sub("#", reading))
 
 
 def hashed(text: str) -> list[Buckets]:

@@ -57,7 +57,7 @@ def answer(kind: str, language: str = "ko", said: Sequence[str] = ()) -> str:
 
 
 def line(name: str, language: str = "ko") -> str:
-    """Return the `footer` under later replies, the `check_in` that opens the next counsel, or what helps `meanwhile`."""
+    """Return the `footer` under later replies, the `check_in` that opens a counsel, or what helps `meanwhile`."""
     said: str = _replies(language)["lines"][name]
     return said
 

@@ -38,17 +38,26 @@ class Sign:
     """Makes it mean something else: an idiom, another object."""
     topic: re.Pattern[str] | None
     """Makes it be told of a story or the news, unless the writer names themselves."""
+    is_hyperbole: bool
+    """Whether it is said of homework too."""
 
 
 def _expression(source: str) -> re.Pattern[str]:
     return re.compile(source.replace(" ", "[ |0-9]?").replace("~", "[^|?]"))
 
 
-def sign(*sources: str, speaker: Speaker = Speaker.OWN, after: str = "", unless: str = "", topic: str = "") -> Sign:
+def sign(
+    *sources: str,
+    speaker: Speaker = Speaker.OWN,
+    after: str = "",
+    unless: str = "",
+    topic: str = "",
+    is_hyperbole: bool = False,
+) -> Sign:
     """Compile one family. In a source a blank is a gap that may be there or not, `~` any letter of the same sentence."""
     pattern = "|".join(sources)
     context = [_expression(source) if source else None for source in (after, unless, topic)]
-    return Sign(_expression(pattern), openings(pattern), speaker, *context)
+    return Sign(_expression(pattern), openings(pattern), speaker, *context, is_hyperbole)
 
 
 PERSON = (
@@ -282,6 +291,7 @@ ACTIVE = (
         speaker=Speaker.WISH,
         unless=f"가방|주머니|서랍|검색|(?:{_PAST})~{{0,20}}싶었~{{0,20}}(?:지금|이제|요즘)~{{0,8}}(?:괜찮|살 만|나아|아니|안 그)",
         topic=_TOLD,
+        is_hyperbole=True,
     ),
     sign(
         f"(?:자 살(?<![가-힣]자.살)|자결|자진|동반 자살|투신|할복|음독)(?:을)? (?:이라도|을)? 하?{_WISH}",
@@ -589,6 +599,12 @@ DEATH_WISH = (
     sign(
         f"(?:사라[지져]|없어[지져]|지워[지져]|증발(?:하|해)|소멸(?:하|해)|꺼[지져]|녹아 (?:없어[지져]|버리)|잊혀[지져]|흩어[지져]) (?:버리)?{_WISH}",
         "(?:내가|나는|나도|제가|저는|나 하나|나란 존재가|나 자신이|나라는 사람이|그냥|차라리|이대로|흔적도 없이|소리 없이|조용히) (?:그냥 |이대로 |흔적도 없이 |조용히 |세상에서 |이 세상에서 ){0,2}(?:사라졌|없어졌|지워졌|증발했|소멸했|사라져 버렸|없어져 버렸)으면",
+        unless="뱃살|살이|여드름|월요일|회사에서 없|지방|두통|사람들 앞에서|쥐구멍",
+        topic=_HARMLESS,
+        speaker=Speaker.WISH,
+        is_hyperbole=True,
+    ),
+    sign(
         "이 ?세상에 (?:없었으면|없는 사람|없는 존재|내가 없)",
         "(?:존재|태어)(?:하|나)?지 (?:않았으면|말았|말걸|않고 싶|않는 게|말 걸|않았다면|않았더라면)",
         "태어난 (?:게|것|거)(?:이|을|부터|자체가)? (?:죄|잘못|실수|후회|원망|불행)",
