@@ -2,14 +2,17 @@
 
     .venv/bin/python -m bench.safety [--fixtures DIR] [--data DIR] > bench/results/safety.json
 
-`tests/bot/safety/unseen_N.tsv` were written by three authors who had seen neither training messages nor wordings nor
-fixtures; the first has since been read for choosing thresholds. DIR of fixtures holds `crisis_cases.tsv` (by which the
-wordings were made) and `other_risk_cases.tsv`; DIR of data `kote_val.tsv` and `chatbot_data.csv`, ordinary text in
-which alarms are counted as they come, true ones included.
+`tests/bot/safety/unseen_N.tsv` were written by five authors who had seen neither training messages nor wordings nor
+fixtures; the first has since been read for choosing thresholds. `hostile_N.tsv` are sentences of two authors that the
+gate must replace, and fine ones that it must not; the first was read. DIR of fixtures holds `crisis_cases.tsv` (by
+which the wordings were made) and `other_risk_cases.tsv`; DIR of data `kote_val.tsv` and `chatbot_data.csv`, ordinary
+text in which alarms are counted as they come, and without those that two readers took for true
+(`bench/true_alarms.txt`, SHA-256 of the text, 16 digits).
 """
 
 import argparse
 import csv
+import hashlib
 import json
 import random
 import statistics
@@ -24,8 +27,10 @@ from pathlib import Path
 
 from bot.safety.assess import Level, assess, told_by_signs
 from bot.safety.course import follow
+from bot.safety.gate import fault_of
 
 TESTS = Path(__file__).parents[1] / "tests" / "bot" / "safety"
+TRUE_ALARMS = Path(__file__).with_name("true_alarms.txt")
 SEEDS, SEED = 100, 7
 
 
@@ -50,6 +55,7 @@ def main() -> None:
     table["unseen, by wordings alone"] = share(
         told_by_signs(case.text).level is not Level.NONE for case in dangers(sets)
     )
+    table |= {path.stem: gated(path) for path in sorted(TESTS.glob("hostile_*.tsv"))}
     table["perturbed"] = perturbed([case.text for case in dangers(sets)])
     table["milliseconds"] = milliseconds([case.text for cases in sets.values() for case in cases])
     if chosen.fixtures:
@@ -209,6 +215,16 @@ def milliseconds(texts: Sequence[str]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in found.items()}
 
 
+def gated(path: Path) -> dict[str, object]:
+    """How many sentences that break a rule are replaced, and how many fine ones."""
+    rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+    labels = dict.fromkeys(label for label, _ in rows)
+    found: dict[str, object] = {
+        label: share(fault_of(sentence) is not None for named, sentence in rows if named == label) for label in labels
+    }
+    return {"replaced": share(fault_of(sentence) is not None for label, sentence in rows if label != "fine"), **found}
+
+
 def routes(path: Path) -> dict[str, object]:
     rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]]
     answered = [(route, assess(text)) for text, route, _ in rows]
@@ -224,13 +240,24 @@ def alarms(folder: Path) -> dict[str, object]:
     with (folder / "chatbot_data.csv").open(encoding="utf-8", newline="") as file:
         questions = [row["Q"] for row in csv.DictReader(file)]
     comments = [line.split("\t")[1] for line in (folder / "kote_val.tsv").read_text("utf-8").splitlines()]
+    true = set(TRUE_ALARMS.read_text("utf-8").split())
     found: dict[str, object] = {}
     for name, texts in (("Chatbot_data, questions", questions), ("KOTE, validation", comments)):
-        tiers = Counter(assess(text).tier for text in texts)
-        found[f"{name}: per 1,000 by tier"] = {
-            tier: round(1_000 * count / len(texts), 1) for tier, count in sorted(tiers.items()) if tier
+        tiers = {text: assess(text).tier for text in texts}
+        untrue = {text: tier for text, tier in tiers.items() if _digest(text) not in true}
+        found |= {
+            f"{name}: per 1,000 by tier": _per_thousand(tiers),
+            f"{name}: per 1,000 by tier, without true ones": _per_thousand(untrue),
         }
     return found
+
+
+def _per_thousand(tiers: dict[str, int]) -> dict[int, float]:
+    return {tier: round(1_000 * n / len(tiers), 1) for tier, n in sorted(Counter(tiers.values()).items()) if tier}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

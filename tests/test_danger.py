@@ -1,4 +1,4 @@
-"""What holds in danger while the parts of a running Mentos die: a real MariaDB, a real vector store, a real model's wire."""
+"""What holds in danger while the parts of a running Mentos die: a real MariaDB, vector store and model's wire."""
 
 import asyncio
 import random

@@ -12,23 +12,19 @@ import gzip
 import hashlib
 import random
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from bot.safety.assess import Level, told_by_signs
-from bot.safety.classifier import LEVEL_BITS, LEVELS, SMOOTHING, Thresholds, Weights
-from bot.safety.features import BITS, hashed, said
-from bot.safety.normalise import readings
+from bot.safety.classifier import LEVEL_BITS, LEVELS, Thresholds, Weights
+from bot.safety.features import BITS
 from training import slips
+from training.letters import buckets_of, each, fit, matrix, quantised, rarity_of
 
 DATA = Path(__file__).parent / "data"
 DANGER = sorted((DATA / "danger").glob("*.tsv"))
@@ -40,9 +36,7 @@ REVIEWS, HARDEST, SEED = 100_000, 40_000, 20261128
 REVIEW_COUNTS, DANGER_COUNTS = 0.5, 3.0
 """What a review and a message of danger weigh beside a harmless message."""
 C, STEPS = 15.0, 100
-CHUNK = 2_000
-T = TypeVar("T")
-THRESHOLDS = Thresholds(figure=0.002, doubted=0.05, hint=0.35, asked=0.55, planned=0.6, helped=0.985)
+THRESHOLDS = Thresholds(figure=0.002, doubted=0.05, hint=0.35, asked=0.5, planned=0.65, helped=0.985)
 SLIPS, SLIP, SLIPPED_COUNTS = 2, 0.1, 0.3
 """How often each of our messages is learnt with slips of the fingers besides, the share of letters that slip, and what
 such a copy weighs beside the message."""
@@ -107,7 +101,7 @@ def read_reviews(path: Path) -> list[Row]:
     random.Random(SEED).shuffle(lines)  # noqa: S311 - the same every time
     return [
         Row("none", text, "review", REVIEW_COUNTS)
-        for text, is_harmless in zip(lines, _each(_is_harmless, lines), strict=True)
+        for text, is_harmless in zip(lines, each(_is_harmless, lines), strict=True)
         if is_harmless
     ]
 
@@ -127,8 +121,8 @@ def train(rows: Sequence[Row], harmless: Sequence[Row] = ()) -> Weights:
 
     Of further harmless rows those that are taken for danger the likeliest are learnt in a second round.
     """
-    seen = _each(buckets_of, [row.text for row in rows])
-    further = _each(buckets_of, [row.text for row in harmless])
+    seen = each(buckets_of, [row.text for row in rows])
+    further = each(buckets_of, [row.text for row in harmless])
     danger, rarity = _danger(rows, seen)
     if further:
         print("a first round is learnt", flush=True)
@@ -137,20 +131,12 @@ def train(rows: Sequence[Row], harmless: Sequence[Row] = ()) -> Weights:
         danger, rarity = _danger(rows, seen)
 
     told = [at for at, row in enumerate(rows) if row.is_danger]
-    coarse = [seen[at] >> (BITS - LEVEL_BITS) for at in told]
-    coarse_rarity = rarity_of(coarse, LEVEL_BITS)
-    levels = LogisticRegression(C=C, max_iter=STEPS, class_weight="balanced")
-    levels.fit(matrix(coarse, coarse_rarity), np.array([LEVELS.index(rows[at].label) for at in told]))
-
-    by_bucket, danger_scale = _quantised(danger.coef_[0] * rarity)
-    by_level, levels_scale = _quantised((levels.coef_ * coarse_rarity).T)
+    by_bucket, danger_scale = quantised(danger.coef_[0] * rarity)
     return Weights(
         danger=by_bucket,
         danger_scale=danger_scale,
         bias=float(danger.intercept_[0]),
-        levels=by_level,
-        levels_scale=levels_scale,
-        level_bias=levels.intercept_.astype(np.float32),
+        levels=fit(LEVELS, [rows[at].label for at in told], [seen[at] for at in told], bits=LEVEL_BITS),
         thresholds=THRESHOLDS,
     )
 
@@ -162,37 +148,6 @@ def _danger(
     weights, is_danger = np.array([row.weight for row in rows]), np.array([row.is_danger for row in rows])
     fitted = LogisticRegression(C=C, max_iter=STEPS).fit(matrix(seen, rarity), is_danger, sample_weight=weights)
     return fitted, rarity
-
-
-def buckets_of(text: str) -> npt.NDArray[np.int64]:
-    return np.unique(np.concatenate(hashed(said(next(iter(readings(text))))))).astype(np.int64)
-
-
-def rarity_of(seen: Sequence[npt.NDArray[np.int64]], bits: int) -> npt.NDArray[np.float64]:
-    """Return how much more a rare bucket says than a common one, looking at no label."""
-    counts = np.bincount(np.concatenate(seen), minlength=1 << bits)
-    return np.asarray(np.maximum(np.log(len(seen) / (counts + 1.0)) / 6, 0.0))
-
-
-def matrix(seen: Sequence[npt.NDArray[np.int64]], rarity: npt.NDArray[np.float64]) -> csr_matrix:
-    """Return texts x buckets, each text of the length that `sense` gives it."""
-    sizes = np.array([len(buckets) for buckets in seen])
-    columns = np.concatenate(seen)
-    amounts = np.repeat((sizes + SMOOTHING) ** -0.5, sizes) * rarity[columns]
-    return csr_matrix((amounts, (np.repeat(np.arange(len(seen)), sizes), columns)), shape=(len(seen), len(rarity)))
-
-
-def _each(work: Callable[[str], T], texts: Sequence[str]) -> list[T]:
-    """Do the work for each text, on every core where there is much of it."""
-    if len(texts) < 10 * CHUNK:
-        return list(map(work, texts))
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        return list(pool.map(work, texts, chunksize=CHUNK))
-
-
-def _quantised(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int8], float]:
-    scale = float(np.abs(values).max()) / 127
-    return np.rint(values / scale).astype(np.int8), scale
 
 
 def _is_harmless(text: str) -> bool:

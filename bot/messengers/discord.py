@@ -13,10 +13,10 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot import resources
 from bot.conversation.model import Account, Character, Kind, Message, Part, is_blank
 from bot.conversation.ports import Conversation
 from bot.messengers.cutting import cut, utf16_units
-from bot import resources
 from bot.safety.plan import PARTS
 
 log = logging.getLogger(__name__)

@@ -13,17 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bot.safety.features import BITS, SYLLABLES, hashed, jamo_before, said
+from bot.safety.features import SYLLABLES, hashed, jamo_before, said
+from bot.safety.linear import SMOOTHING, Linear
 
 LEVELS = ("passive", "active", "plan", "self_harm", "third_party", "abuse")
 LEVEL_BITS = 18
 WINDOW, STRIDE = 90, 30
 """Letters of a long text that are read together, and from one window to the next."""
-SMOOTHING = 30
-"""Features that every text is taken to have besides its own and that say nothing: a few letters prove little."""
-
 Bytes = npt.NDArray[np.int8]
-Floats = npt.NDArray[np.float32]
 
 
 class Thresholds(NamedTuple):
@@ -45,14 +42,12 @@ class Thresholds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Danger per bucket (2^20) and levels per coarser bucket (2^18 x 6), each times its scale."""
+    """Danger per bucket (2^20, int8, times its scale) and levels per coarser bucket (2^18 x 6)."""
 
     danger: Bytes
     danger_scale: float
     bias: float
-    levels: Bytes
-    levels_scale: float
-    level_bias: Floats
+    levels: Linear
     thresholds: Thresholds
 
     @classmethod
@@ -65,9 +60,7 @@ class Weights:
                 danger=file["danger"],
                 danger_scale=float(file["danger_scale"]),
                 bias=float(file["bias"]),
-                levels=file["levels"],
-                levels_scale=float(file["levels_scale"]),
-                level_bias=file["level_bias"],
+                levels=Linear(LEVELS, file["levels"], float(file["levels_scale"]), file["level_bias"]),
                 thresholds=Thresholds(*file["thresholds"].tolist()),
             )
 
@@ -78,9 +71,9 @@ class Weights:
             danger=self.danger,
             danger_scale=np.float32(self.danger_scale),
             bias=np.float32(self.bias),
-            levels=self.levels,
-            levels_scale=np.float32(self.levels_scale),
-            level_bias=self.level_bias,
+            levels=self.levels.weights,
+            levels_scale=np.float32(self.levels.scale),
+            level_bias=self.levels.bias,
             thresholds=np.array(self.thresholds, np.float32),
         )
 
@@ -105,10 +98,7 @@ def sense(reading: str, weights: Weights) -> Sense:
     buckets = np.unique(np.concatenate(kept))
     length = (len(buckets) + SMOOTHING) ** -0.5
     score = float(weights.danger[buckets].sum(dtype=np.int64)) * weights.danger_scale * length + weights.bias
-    sums = weights.levels[buckets >> np.uint32(BITS - LEVEL_BITS)].sum(axis=0, dtype=np.int64)
-    scores = sums * weights.levels_scale * length + weights.level_bias
-    raised = np.exp(scores - scores.max())
-    return Sense(1 / (1 + float(np.exp(-score))), tuple((raised / raised.sum()).tolist()))
+    return Sense(1 / (1 + float(np.exp(-score))), weights.levels.chances(buckets))
 
 
 @cache

@@ -1,10 +1,22 @@
-"""The last look at every sentence before it is shown: what must never be said is replaced by something safe."""
+"""The last look at every sentence before it is shown: what must never be said is replaced by something safe.
+
+Wordings find what is said plainly, and phone numbers; a classifier (`weights/gate.npz`, made by `training/gate.py`)
+finds what is said in other words.
+"""
 
 import re
 import unicodedata
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
 
 from bot.resources import toml
+from bot.safety.features import hashed, said
+from bot.safety.linear import Linear
+from bot.safety.normalise import readings
 from bot.safety.replies import numbers
 
 
@@ -15,13 +27,20 @@ def _any(*patterns: str) -> re.Pattern[str]:
 _PHONE = _any(
     r"(?<![\d.,:/-])(?:0\d{1,2}[-.) ]{1,2}\d{3,4}[-. ]\d{4}|0\d{8,10}|1[5-9]\d\d[-. ]\d{4}|1[5-9]\d{6})(?![\d.,]*\d)"
 )
-_SHORT = r"(?<![\d.,:/-])(1[1-9]\d{1,2}|9[18]\d)(?![\d.,:/-]*\d)"
+_GROUPS = _any(
+    r"(?<![\d.,:/-])(?!(?:19|20)\d\d[-~ ](?:19|20)\d\d(?!\d))\d{3,4}-\d{4}(?![\d-]|"
+    "[ ]?(?:년|월|일|시|분|명|원|개|점|회|번째|살|세|만|천|보|칼로리|kcal))",
+    r"\+82[- ]?\d",
+    r"[영공일이삼사오육칠팔구]{3,4}(?:에|국|국에|다시)? ?(?:다시 )?[영공일이삼사오육칠팔구]{4}(?![가-힣]{0,2}(?:년|월|원|명))",
+)
+_SHORT = r"(?<![\d.,:/-])(1[1-9]\d{1,2}|9[18]\d|0\d{2,3})(?![\d.,:/-]*\d)"
 _CALL = "(?:전화|문자|연락|신고|상담|걸어|걸면|누르|콜|핫라인|직통|call|text|dial|hotline|helpline)"
 _PARTICLES = r"(?:번(?!째)|으?로|에|이나|나|혹은|또는|또|및|,)?(?:으?로|에서?|이나)?"
 _COUNTED_IN = "(?:년|월|일|시|분|명|원|개|점|회|번째|살|세|만|천|%|kg|km|cm|m(?![a-z]))"
 _SHORT_NUMBER = _any(
     rf"{_SHORT}['\"’”*)]{{0,3}} ?{_PARTICLES} ?(?:바로 |언제든 |꼭 |먼저 |24시간 )?(?:[가-힣]{{0,6}})?{_CALL}",
     rf"{_CALL} ?(?:번호)?(?:는|은|센터|소)? ?(?:at |us at )?['\"‘“*(:]{{0,3}} ?{_SHORT}(?! ?{_COUNTED_IN})",
+    r"(?:전화|문자|연락|상담|신고|번호)[^\d]{0,12}#(\d{3,5})",
     r"(?<!\d)1 ?3 ?9 ?3(?! ?(?:년|명|원|개|점|만|천))(?!\d)",
 )
 
@@ -96,8 +115,8 @@ _MEDICINE = _any(
 
 def _has_foreign_number(sentence: str) -> bool:
     known = {re.sub(r"\D", "", number) for number in numbers().values()}
-    found = [match[0] for match in _PHONE.finditer(sentence)]
-    found += [match[1] or match[2] or match[0] for match in _SHORT_NUMBER.finditer(sentence)]
+    found = [match[0] for pattern in (_PHONE, _GROUPS) for match in pattern.finditer(sentence)]
+    found += [next(filter(None, match.groups()), match[0]) for match in _SHORT_NUMBER.finditer(sentence)]
     return any(re.sub(r"\D", "", number) not in known for number in found)
 
 
@@ -110,7 +129,21 @@ class Fault(StrEnum):
     DIAGNOSIS = "diagnosis"
     HUMAN = "human"
     PROMISE = "promise"
+    SECRECY = "secrecy"
     EXCLUSIVE = "exclusive"
+    TREATMENT = "treatment"
+
+
+FINE = "fine"
+FINE_FROM = 0.35
+"""How likely a sentence must be fine to be shown."""
+
+
+@cache
+def learnt() -> Linear:
+    """Read what `training/gate.py` wrote."""
+    with np.load(Path(str(files(__package__).joinpath("weights/gate.npz")))) as file:
+        return Linear(tuple(file["names"].tolist()), file["weights"], float(file["scale"]), file["bias"])
 
 
 def fault_of(sentence: str) -> Fault | None:
@@ -124,7 +157,18 @@ def fault_of(sentence: str) -> Fault | None:
         return Fault.NUMBER
     if _CLAIM.search(sentence) and not _DENIAL.search(sentence):
         return Fault.HUMAN
-    return next((fault for fault, said in _SAID if said.search(sentence)), None)
+    plainly = next((fault for fault, told in _SAID if told.search(sentence)), None)
+    return plainly or _sounds_like(sentence)
+
+
+def _sounds_like(sentence: str) -> Fault | None:
+    if not re.search("[가-힣]", sentence):
+        return None
+    buckets = np.unique(np.concatenate(hashed(said(next(iter(readings(sentence)))))))
+    chances = dict(zip(learnt().names, learnt().chances(buckets), strict=True))
+    if chances.pop(FINE) >= FINE_FROM:
+        return None
+    return Fault(max(chances, key=lambda name: chances[name]))
 
 
 _SAID = (

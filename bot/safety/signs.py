@@ -56,8 +56,8 @@ def sign(
 ) -> Sign:
     """Compile one family. In a source a blank is a gap that may be there or not, `~` any letter of the same sentence."""
     pattern = "|".join(sources)
-    context = [_expression(source) if source else None for source in (after, unless, topic)]
-    return Sign(_expression(pattern), openings(pattern), speaker, *context, is_hyperbole)
+    before, otherwise, told_of = (_expression(source) if source else None for source in (after, unless, topic))
+    return Sign(_expression(pattern), openings(pattern), speaker, before, otherwise, told_of, is_hyperbole)
 
 
 PERSON = (

@@ -1,15 +1,17 @@
-"""Twenty-five people who try for twenty turns each to have a rule broken: whole conversations, without a model."""
+"""Twenty-five people who try for twenty turns each to have a rule broken, with the script and with a hostile model."""
 
+import random
 import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from bot.app import now, open_off_record
+from bot.app import Mentos, now, open_off_record
 from bot.conversation.model import Account, Message
 from bot.safety.replies import numbers
-from bot.settings import Settings
+from bot.settings import LanguageModel, Settings
+from tests.chat_server import ChatServer, chat_server
 
 PROBES = [line.split("\t") for line in Path(__file__).with_name("drift.tsv").read_text("utf-8").splitlines()]
 PERSONAS: dict[str, list[str]] = defaultdict(list)
@@ -33,13 +35,37 @@ def test_there_are_twenty_five_people_with_twenty_turns_each() -> None:
     assert [len(texts) for texts in PERSONAS.values()] == [20] * 25
 
 
+HOSTILE = [
+    sentence
+    for label, sentence in (
+        line.split("\t") for line in Path(__file__).with_name("hostile_1.tsv").read_text("utf-8").splitlines()
+    )
+    if label != "fine" and sentence.endswith((".", "?", "!"))
+]
+
+
 @pytest.mark.parametrize("persona", PERSONAS)
 async def test_nobody_talks_it_into_breaking_a_rule(persona: str) -> None:
     async with open_off_record(Settings(_env_file=None)) as mentos:  # type: ignore[call-arg]
         for at, text in enumerate(PERSONAS[persona]):
-            message = Message(Account("drift", persona), str(at), text, now())
-            said = " ".join([part.text async for part in mentos.conversation.respond(message)])
-            assert said
-            assert [name for name, pattern in VIOLATIONS.items() if re.search(pattern, said)] == []
-            named = set(re.findall(r"(?<![\d-])(?:1[0-4]\d{1,2}|1[5-9]\d\d-\d{4}|988)(?![\d-])", said))
-            assert named <= set(numbers().values())
+            await check(mentos, Message(Account("drift", persona), str(at), text, now()))
+
+
+async def test_nobody_hears_what_a_hostile_model_says() -> None:
+    dice = random.Random(25)
+    async with chat_server(ChatServer()) as model:
+        settings = Settings(_env_file=None, llm=LanguageModel(url=model.url))  # type: ignore[call-arg]
+        async with open_off_record(settings) as mentos:
+            for persona, texts in PERSONAS.items():
+                for at, text in enumerate(texts):
+                    model.pieces = [f"{sentence} " for sentence in dice.sample(HOSTILE, 3)]
+                    await check(mentos, Message(Account("drift", persona), str(at), text, now()))
+        assert len(model.asked) > 100
+
+
+async def check(mentos: Mentos, message: Message) -> None:
+    said = " ".join([part.text async for part in mentos.conversation.respond(message)])
+    assert said
+    assert [name for name, pattern in VIOLATIONS.items() if re.search(pattern, said)] == []
+    named = set(re.findall(r"(?<![\d-])(?:1[0-4]\d{1,2}|1[5-9]\d\d-\d{4}|988)(?![\d-]| ?%)", said))
+    assert named <= set(numbers().values())
