@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bot.resources import toml
 from bot.safety.gate import FINE, Fault
 from bot.safety.linear import Linear
@@ -48,7 +46,7 @@ def main() -> None:
     chosen = parser.parse_args()
     rows = read(DATA)
     print(f"{len(rows)} sentences, {sum(row.label == FINE for row in rows)} of them fine, and what the script says")
-    save(train([*rows, *scripted()]), chosen.out)
+    train([*rows, *scripted()]).save(chosen.out)
     print(f"{chosen.out}: sha256 {hashlib.sha256(chosen.out.read_bytes()).hexdigest()}")
 
 
@@ -75,12 +73,6 @@ def scripted() -> list[Row]:
 def train(rows: Sequence[Row]) -> Linear:
     return fit(
         NAMES, [row.label for row in rows], [buckets_of(row.text) for row in rows], bits=BITS, cost=COST, steps=STEPS
-    )
-
-
-def save(learnt: Linear, path: Path) -> None:
-    np.savez_compressed(
-        path, names=np.array(learnt.names), weights=learnt.weights, scale=np.float32(learnt.scale), bias=learnt.bias
     )
 
 

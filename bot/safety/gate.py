@@ -11,10 +11,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-
 from bot.resources import toml
-from bot.safety.features import hashed, said
 from bot.safety.linear import Linear
 from bot.safety.normalise import readings
 from bot.safety.replies import numbers
@@ -142,8 +139,7 @@ FINE_FROM = 0.35
 @cache
 def learnt() -> Linear:
     """Read what `training/gate.py` wrote."""
-    with np.load(Path(str(files(__package__).joinpath("weights/gate.npz")))) as file:
-        return Linear(tuple(file["names"].tolist()), file["weights"], float(file["scale"]), file["bias"])
+    return Linear.load(Path(str(files(__package__).joinpath("weights/gate.npz"))))
 
 
 def fault_of(sentence: str) -> Fault | None:
@@ -164,8 +160,7 @@ def fault_of(sentence: str) -> Fault | None:
 def _sounds_like(sentence: str) -> Fault | None:
     if not re.search("[가-힣]", sentence):
         return None
-    buckets = np.unique(np.concatenate(hashed(said(next(iter(readings(sentence)))))))
-    chances = dict(zip(learnt().names, learnt().chances(buckets), strict=True))
+    chances = learnt().read(next(iter(readings(sentence))))
     if chances.pop(FINE) >= FINE_FROM:
         return None
     return Fault(max(chances, key=lambda name: chances[name]))

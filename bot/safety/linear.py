@@ -1,11 +1,12 @@
 """A linear classifier over hashed letters, in 8 bits, read with numpy."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.safety.features import BITS, Buckets
+from bot.safety.features import BITS, Buckets, hashed, said
 
 SMOOTHING = 30
 """Features that every text is taken to have besides its own and that say nothing: a few letters prove little."""
@@ -19,6 +20,21 @@ class Linear:
     weights: npt.NDArray[np.int8]
     scale: float
     bias: npt.NDArray[np.float32]
+
+    @classmethod
+    def load(cls, path: Path) -> "Linear":
+        with np.load(path) as file:
+            return cls(tuple(file["names"].tolist()), file["weights"], float(file["scale"]), file["bias"])
+
+    def save(self, path: Path) -> None:
+        np.savez_compressed(
+            path, names=np.array(self.names), weights=self.weights, scale=np.float32(self.scale), bias=self.bias
+        )
+
+    def read(self, reading: str) -> dict[str, float]:
+        """Return how likely each name is for one of the `readings` of a text."""
+        buckets = np.unique(np.concatenate(hashed(said(reading))))
+        return dict(zip(self.names, self.chances(buckets), strict=True))
 
     def chances(self, buckets: Buckets) -> tuple[float, ...]:
         """Return how likely each name is for a text of these buckets of `BITS`; they sum up to 1."""

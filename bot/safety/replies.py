@@ -114,12 +114,14 @@ def _situation(risk: Risk) -> str:
     if risk.tier == 3:
         return "imminent"
     match risk.level, risk.tier:
-        case ((Level.PASSIVE | Level.NONE), 1):
+        case Level.SELF_HARM, 1:
+            return "self_harm_before"
+        case ((Level.ABUSE | Level.THIRD_PARTY), 1):
+            return f"{risk.level}_soft"
+        case _, 1:
             return "soft"
         case ((Level.PASSIVE | Level.PLAN | Level.NONE), _):
             return "active"
-        case Level.SELF_HARM, 1:
-            return "self_harm_before"
     return risk.level.value
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bot.safety.gate import FINE, FINE_FROM, fault_of
+from bot.safety.normalise import readings
 from training import gate
-from training.letters import buckets_of
 
 
 def test_sentences_of_an_author_unread_are_told_apart() -> None:
@@ -17,7 +17,7 @@ def test_sentences_of_an_author_unread_are_told_apart() -> None:
     is_shown = {
         is_fine: np.mean(
             [
-                learnt.chances(buckets_of(row.text).astype(np.uint32))[0] >= FINE_FROM
+                learnt.read(next(iter(readings(row.text))))[FINE] >= FINE_FROM
                 for row in rows
                 if row.source == unread and (row.label == FINE) is is_fine
             ]
