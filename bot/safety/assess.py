@@ -221,9 +221,10 @@ def told_by_signs(text: str) -> Risk:
 @lru_cache(maxsize=256)  # the last turns are asked about again with each new one
 def assess(text: str) -> Risk:
     """Return the worst that a message says, by its wordings or by all its letters. Pure; linear; never raises."""
-    senses = [sense(reading, shipped()) for reading in readings(text)]
-    felt, told = _worst(map(_felt, senses)), told_by_signs(text)
-    if without_denials(text) != text or denies(text):  # letters tell a wish from its denial less well than words
+    seen, spoken = list(readings(text)), without_denials(text)
+    felt = _worst(_felt(sense(reading, shipped())) for reading in seen)
+    told = _worst(map(_read, seen)) if spoken == text else told_by_signs(text)
+    if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
         felt = replace(felt, tier=min(felt.tier, 1))
     if told.route is Route.BEREAVEMENT:  # whoever is lost is in no danger; letters take the death for the writer's
         told = Risk(route=told.route) if told.level is Level.THIRD_PARTY else told
