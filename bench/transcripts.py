@@ -53,7 +53,10 @@ async def talk(conversation: Conversation, account: Account, character: str, sai
 
 def markdown(name: str, said: list[str], replies: list[str]) -> str:
     judged = (FOLDER / "judged" / f"{name}.txt").read_text("utf-8").splitlines()
-    rows = [" | ".join(cell.replace("|", "\\|") for cell in cells) for cells in zip(said, replies, judged, strict=True)]
+    rows = [
+        " | ".join(cell.replace("|", "\\|").replace("\n", "<br>") for cell in cells)
+        for cells in zip(said, replies, judged, strict=True)
+    ]
     table = "\n".join(f"| {number} | {row} |" for number, row in enumerate(rows, start=1))
     return f"# {name}\n\n| | 사람 | 멘토스 | 읽은 이의 판단 |\n|---|---|---|---|\n{table}\n"
 

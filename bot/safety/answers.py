@@ -63,7 +63,12 @@ PLANNED = re.compile(r"준비|정했|정해 ?[뒀놨]|찾아 ?[뒀놨]|구했|�
 """After the question about a plan: there is one."""
 NOT_SAFE_HERE = re.compile(r"안전하지|안 ?안전|위험")
 """After the question whether the place is safe."""
+MEANS = re.compile(
+    r"농약|번개탄|연탄|밧줄|수면제|제초제|방아쇠|약(?:이|은|도)? ?(?:[가-힣]{1,3} )?남(?:아|았)|모아 ?(?:놨|놓|뒀|둔)"
+)
+"""What is named here after the question about a wish to die is an answer to it."""
 PREPARED = re.compile(
+    rf"{MEANS.pattern}|"
     r"정리(?:를 ?|는 ?)?(?:다 ?)?(?:해 ?(?:놨|놓았|뒀|두었)|했)|(?:편지|메모|문자)[가-힣 ]{0,6}(?:썼|써 ?(?:놨|뒀|놓|두))|준비(?:는|도|를)? ?(?:다 ?)?(?:해 ?(?:놨|뒀)|했|끝|됐)"
     r"|(?:칼|가위|줄)[가-힣]{0,2} ?(?:들고|쥐고|잡고|앞에|옆에)|오늘 ?(?:밤)?(?:에)? ?(?:하려고|할 ?거|끝내)|날(?:짜|도)[가-힣]{0,2} ?(?:정|잡)"
 )

@@ -226,8 +226,7 @@ def assess(text: str) -> Risk:
     told = _worst(map(_read, seen)) if spoken == text else told_by_signs(text)
     if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
         felt = replace(felt, tier=min(felt.tier, 1))
-    if told.route is Route.BEREAVEMENT:  # whoever is lost is in no danger; letters take the death for the writer's
-        told = Risk(route=told.route) if told.level is Level.THIRD_PARTY else told
+    if told.route is Route.BEREAVEMENT:  # letters take the death for the writer's
         felt = replace(felt, tier=min(felt.tier, 1)) if felt.level is not Level.THIRD_PARTY else Risk()
     worst = _worst([_in_context(told, text), felt])
     return worst if worst.route else replace(worst, route=told.route)

@@ -5,13 +5,13 @@ time: whoever asks hands over the exchanges of the last `LASTS`. Pure, like `ass
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.safety import answers
 from bot.safety.assess import Level, Risk, Route, assess, is_hint
 from bot.safety.replies import answer, situations, words
-from bot.safety.scenes import scene
+from bot.safety.scenes import Scene, scene
 
 LASTS = timedelta(hours=24)
 """For how long a risk stays raised after it was last told."""
@@ -39,15 +39,19 @@ class Help:
     words: str
 
 
+_BEREAVED = (str(Route.BEREAVEMENT), 0)
 # What a yes to a gentle question means, by the situation that it was for.
 _ANSWERED = {
     "soft": Risk(Level.PASSIVE, 2),
     "self_harm_before": Risk(Level.SELF_HARM, 2),
     "abuse_soft": Risk(Level.ABUSE, 2),
     "third_party_soft": Risk(Level.THIRD_PARTY, 2),
-    "bereavement": Risk(Level.PASSIVE, 2),
 }
-_ANSWERED_LATER = {("third_party", 3): Risk(Level.PASSIVE, 2), ("self_harm", 4): Risk(Level.PASSIVE, 2)}
+_ANSWERED_LATER = {
+    _BEREAVED: Risk(Level.PASSIVE, 2),
+    ("third_party", 3): Risk(Level.PASSIVE, 2),
+    ("self_harm", 4): Risk(Level.PASSIVE, 2),
+}
 _ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
 
 
@@ -58,26 +62,38 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     """
     said = [each.reply for each in earlier]
     now, risen = read(text, said), risen_in(earlier)
-    if now.route is Route.BEREAVEMENT and now.tier <= 1 and not risen.is_urgent and _has_said(Route.BEREAVEMENT, said):
-        return None  # condolence is said once, with a question; what follows is a talk
+    if now.route is Route.BEREAVEMENT and _has_said(Route.BEREAVEMENT, said):
+        if not now.is_urgent and not risen.is_urgent:
+            return None  # condolence is said once, with a question; what follows is a talk
+        now = replace(now, route=None)
     worse = _worse(text, highest(earlier))
     if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
-        return Help(worse, words(worse, language, said, scene(text, worse)))
+        return Help(worse, words(worse, language, said, _scene(text, worse, said)))
     if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if now.is_urgent and now.tier >= risen.tier:
-        return Help(now, words(now, language, said, scene(text, now)))
+        return Help(now, words(now, language, said, _scene(text, now, said)))
     if risen.tier >= 2:
         if _is_safe_from(risen, text) and not now.is_urgent:
             return Help(risen, answer("safe", language, said))
         if now.is_urgent or _since_told(earlier) <= STEPS[risen.tier]:
-            is_barred = answers.BARRIER.search(text)
-            fixed = answer("barrier", language, said) if is_barred else words(risen, language, said, scene(text, risen))
+            is_barred = risen.level is not Level.ABUSE and answers.BARRIER.search(text)
+            fixed = (
+                answer("barrier", language, said)
+                if is_barred
+                else words(risen, language, said, _scene(text, risen, said))
+            )
             return Help(risen, fixed)
     if is_hint(text) and any(is_hint(each.text) for each in earlier[-HINTS_LAST:]):
         risk = Risk(Level.PASSIVE, 1)
         return Help(risk, words(risk, language, said))
     return Help(now, words(now, language, said)) if now.has_words else None
+
+
+def _scene(text: str, risk: Risk, said: Sequence[str]) -> Scene | None:
+    """Return what happens now, or what the last reply was about: it goes on until its words are used up."""
+    last = situations().get(said[-1], ("", 0))[0] if said else ""
+    return scene(text, risk) or (Scene(last) if last in set(Scene) else None)
 
 
 def read(text: str, said: Sequence[str]) -> Risk:
@@ -89,6 +105,8 @@ def read(text: str, said: Sequence[str]) -> Risk:
     answered = Risk()
     if _tells_a_plan(asked, text):
         answered = Risk(Level.PLAN, 3)
+    elif asked[0] == "soft" and answers.MEANS.search(text):
+        answered = Risk(Level.ACTIVE, 2)
     elif answers.is_yes(text):
         answered = _ANSWERED.get(asked[0]) or _ANSWERED_LATER.get(asked, answered)
     return max(risk, answered, key=lambda each: each.tier)
@@ -134,7 +152,8 @@ def highest(exchanges: Sequence[Exchange]) -> Risk:
 def is_denial(text: str, said: Sequence[str]) -> bool:
     """Whether somebody says that there is no wish to die, in so many words or as an answer to the question."""
     asked = situations().get(said[-1]) if said else None
-    has_answered_no = asked is not None and asked[0] in _ANSWERED and len(text) <= answers.SHORT and answers.is_no(text)
+    is_asked = asked is not None and (asked[0] in _ANSWERED or asked == _BEREAVED)
+    has_answered_no = is_asked and len(text) <= answers.SHORT and answers.is_no(text)
     return assess(text).tier <= 1 and (has_answered_no or answers.denies(text))
 
 

@@ -146,7 +146,8 @@ def fault_of(sentence: str) -> Fault | None:
     """Return what a sentence says that must never be said, None where it may be shown.
 
     Looked for are phone numbers that are not in `hotlines.toml`, methods, doses and advice to change a medicine,
-    diagnoses, claims to be human or a counsellor, promises of secrecy or safety, and claims to be all that one needs.
+    diagnoses, claims to be human, a counsellor or a treatment, promises of secrecy or safety, and claims to be all that
+    one needs: by wordings, and in Korean by the classifier as well.
     """
     sentence = unicodedata.normalize("NFKC", sentence)
     if _has_foreign_number(sentence):
@@ -163,7 +164,9 @@ def _sounds_like(sentence: str) -> Fault | None:
     chances = learnt().read(next(iter(readings(sentence))))
     if chances.pop(FINE) >= FINE_FROM:
         return None
-    return Fault(max(chances, key=lambda name: chances[name]))
+    fault = Fault(max(chances, key=lambda name: chances[name]))
+    is_help = any(number in sentence for number in numbers().values())
+    return None if fault is Fault.TREATMENT and is_help else fault
 
 
 _SAID = (

@@ -36,7 +36,13 @@ def test_what_happens_now_has_the_first_word(text: str, scene: str) -> None:
 def test_then_help_goes_on_as_for_the_danger(text: str, scene: str) -> None:
     first = follow(text)
     assert first
-    assert situation(text, [Exchange(text, first.words)]) not in {None, scene}
+    said = [first.words]
+    for _ in range(4):
+        helped = follow(text, [Exchange(text, reply) for reply in said])
+        assert helped
+        said.append(helped.words)
+    assert len(set(said)) >= 4
+    assert situations()[said[-1]][0] not in {None, scene}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +88,41 @@ def test_condolence_is_said_once_and_then_it_is_a_talk() -> None:
     text = "아빠가 자살하셨어요"
     helped = follow(text)
     assert helped
-    assert follow("아빠가 자살했다는 걸 아무한테도 말 못 했어요", [Exchange(text, helped.words)]) is None
+    assert follow(text, [Exchange(text, helped.words)]) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["아빠가 자살했어요 저도 이제 갈 준비를 해요", "작년에 오빠가 자살했는데 이번엔 동생이 옥상에 올라갔어요"]
+)
+def test_condolence_hides_no_danger_of_the_living(text: str) -> None:
+    told = "아빠가 자살하셨어요"
+    first = follow(told)
+    assert first
+    helped = follow(text, [Exchange(told, first.words)])
+    assert helped
+    assert helped.risk.is_urgent
+
+
+@pytest.mark.parametrize(
+    ("text", "scene"),
+    [
+        ("피곤해서 계속 나쁜 생각만 나고 죽고 싶어", "bleeding"),
+        ("피부가 계속 나빠져서 죽고 싶어요", "bleeding"),
+        ("가스비가 많이 나와서 죽고 싶어", "smoke"),
+        ("다리에 쥐가 나서 앉아 있어 자살하고 싶어", "edge"),
+        ("친구가 우울해서 아침에 못 일어나요 죽고 싶대요", "unconscious"),
+        ("아빠가 지금 안 때려요 예전에 때렸어요", "attacker"),
+    ],
+)
+def test_what_only_sounds_like_a_scene_is_none(text: str, scene: str) -> None:
+    assert situation(text) != scene
+
+
+@pytest.mark.parametrize(
+    "text", ["언니가 수면제 먹은 것 같은데 숨소리가 이상해요", "엄마가 약을 먹고 안 깨어나요", "아빠가 농약을 마셨어요"]
+)
+def test_what_another_swallowed_is_answered_for_the_other(text: str) -> None:
+    assert situation(text) == "unconscious"
 
 
 def test_a_yes_to_whether_the_bereaved_wants_to_follow_is_a_wish_to_die() -> None:
