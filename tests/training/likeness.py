@@ -2,23 +2,25 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from math import ceil
 
 MOST_SHARED = 0.6
 """Jaccard index of character trigrams above which two messages count as one."""
 
 
 def alike(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs that are; two that are alike share one of their rarest trigrams (prefix filtering, WWW 2007)."""
     grams = [trigrams(text) for text in texts]
+    often = Counter(gram for mine in grams for gram in mine)
     holders: defaultdict[str, list[int]] = defaultdict(list)
     found = []
     for second, mine in enumerate(grams):
-        shared = Counter(first for gram in mine for first in holders[gram])
-        found += [
-            (texts[first], texts[second])
-            for first, both in shared.items()
-            if both > MOST_SHARED * (len(grams[first]) + len(mine) - both)
-        ]
-        for gram in mine:
+        rarest = sorted(mine, key=lambda gram: (often[gram], gram))[: len(mine) - ceil(MOST_SHARED * len(mine)) + 1]
+        for first in {first for gram in rarest for first in holders[gram]}:
+            both = len(mine & grams[first])
+            if both > MOST_SHARED * (len(grams[first]) + len(mine) - both):
+                found.append((texts[first], texts[second]))
+        for gram in rarest:
             holders[gram].append(second)
     return found
 
