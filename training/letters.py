@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from bot.safety.features import BITS, hashed, said
+from bot.safety import features
+from bot.safety.features import BITS
 from bot.safety.linear import SMOOTHING, Linear
 from bot.safety.normalise import readings
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 def buckets_of(text: str) -> npt.NDArray[np.int64]:
-    return np.unique(np.concatenate(hashed(said(next(iter(readings(text))))))).astype(np.int64)
+    return features.buckets_of(next(iter(readings(text)))).astype(np.int64)
 
 
 def rarity_of(seen: Sequence[npt.NDArray[np.int64]], bits: int) -> npt.NDArray[np.float64]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from bot.safety.assess import Level, told_by_signs
-from bot.safety.classifier import LEVEL_BITS, LEVELS, Thresholds, Weights
+from bot.safety.classifier import LEVELS, Thresholds, Weights
 from bot.safety.features import BITS
 from training import slips
 from training.letters import buckets_of, each, fit, matrix, quantised, rarity_of
@@ -35,7 +35,7 @@ REVIEWS, HARDEST, SEED = 100_000, 40_000, 20261128
 """How many reviews are learnt first, and how many of the others that were then taken for danger the likeliest."""
 REVIEW_COUNTS, DANGER_COUNTS = 0.5, 3.0
 """What a review and a message of danger weigh beside a harmless message."""
-C, STEPS = 15.0, 100
+C, STEPS, LEVEL_BITS = 15.0, 100, 18
 THRESHOLDS = Thresholds(figure=0.002, doubted=0.05, hint=0.35, asked=0.5, planned=0.65, helped=0.985)
 SLIPS, SLIP, SLIPPED_COUNTS = 2, 0.1, 0.3
 """How often each of our messages is learnt with slips of the fingers besides, the share of letters that slip, and what

@@ -17,7 +17,6 @@ from bot.safety.features import SYLLABLES, hashed, jamo_before, said
 from bot.safety.linear import SMOOTHING, Linear
 
 LEVELS = ("passive", "active", "plan", "self_harm", "third_party", "abuse")
-LEVEL_BITS = 18
 WINDOW, STRIDE = 90, 30
 """Letters of a long text that are read together, and from one window to the next."""
 Bytes = npt.NDArray[np.int8]

@@ -37,6 +37,11 @@ def hashed(text: str) -> list[Buckets]:
     return [*_rows(text, SYLLABLES, np.uint32(1)), *_rows(unicodedata.normalize("NFD", text), JAMO, _SALTED)]
 
 
+def buckets_of(reading: str) -> Buckets:
+    """Return the distinct buckets of one of the `readings` of a text."""
+    return np.unique(np.concatenate(hashed(said(reading))))
+
+
 def jamo_before(text: str) -> npt.NDArray[np.int64]:
     """Return how many jamo stand before each letter of a reading, and before its end."""
     letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64) - 0xAC00

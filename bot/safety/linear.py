@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bot.safety.features import BITS, Buckets, hashed, said
+from bot.safety.features import BITS, Buckets, buckets_of
 
 SMOOTHING = 30
 """Features that every text is taken to have besides its own and that say nothing: a few letters prove little."""
@@ -33,8 +33,7 @@ class Linear:
 
     def read(self, reading: str) -> dict[str, float]:
         """Return how likely each name is for one of the `readings` of a text."""
-        buckets = np.unique(np.concatenate(hashed(said(reading))))
-        return dict(zip(self.names, self.chances(buckets), strict=True))
+        return dict(zip(self.names, self.chances(buckets_of(reading)), strict=True))
 
     def chances(self, buckets: Buckets) -> tuple[float, ...]:
         """Return how likely each name is for a text of these buckets of `BITS`; they sum up to 1."""
