@@ -5,12 +5,14 @@ from html import escape
 from bot.resources import toml
 
 _STYLE = (
-    "body{font:1.05rem/1.7 system-ui,'Apple SD Gothic Neo','Noto Sans KR',sans-serif;max-width:42rem;margin:2rem auto;"
-    "padding:0 1.2rem;color-scheme:light dark}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}"
+    "@font-face{font-family:'Mentos fallback';src:url('/font.ttf');unicode-range:U+1100-11FF,U+3130-318F,U+AC00-D7FF}"
+    "body{font:1.05rem/1.7 system-ui,'Apple SD Gothic Neo','Noto Sans KR','Mentos fallback',sans-serif;"
+    "max-width:42rem;margin:2rem auto;padding:0 1.2rem;color-scheme:light dark}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}"
     "li{margin:.35rem 0}a{color:inherit}small{opacity:.75}nav{text-align:right}"
 )
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; base-uri 'none'; "
+    "form-action 'none'; "
     "frame-ancestors 'none'"
 }
 
