@@ -43,6 +43,33 @@ BARRIER = re.compile(
     r"|(?:can'?t|scared to|afraid to|don'?t want to) (?:call|talk|tell|text)|no use|useless",
     re.IGNORECASE,
 )
+_LINE = "(?:109|119|112|1366|1388|1577|거기|상담 ?전화|상담(?:소|사|원))"
+QUESTIONS = {
+    "first_aid": re.compile(
+        r"토(?:를|하게)? ?(?:하게 ?(?:할|해|하)|시[키킬켜]|해야|하면 ?(?:돼|되|괜찮)|할까)"
+        r"|(?:물|우유|소금물|커피)(?:을|를|이라도)? ?(?:많이 )?(?:먹[이여]|마시게|마셔도|먹어도|마시면)"
+        r"|(?:make|should) (?:him|her|them|i|myself)? ?(?:vomit|throw up)",
+        re.IGNORECASE,
+    ),
+    "reporting": re.compile(
+        r"(?:신고|112|119|경찰|구급차)[가-힣 ]{0,16}(?:잡혀|잡아 ?가|끌려|처벌|벌 ?받|감옥|빨간 ?줄|어떻게 ?(?:돼|되|될)|(?:어떤|무슨) 일|집으?로? ?(?:와|오)|집에 ?(?:와|오)|입원|쫓겨)"
+        r"|(?:잡혀|끌려|처벌|감옥|강제로? ?입원)[가-힣 ]{0,8}(?:나요|까|가요|거야|되|돼|려나|\?)"
+        r"|(?:get|be|go) (?:arrested|punished|to jail)|what happens (?:if|when) i (?:call|report)",
+        re.IGNORECASE,
+    ),
+    "helpline": re.compile(
+        rf"{_LINE}[가-힣]{{0,3}} ?[가-힣 ]{{0,12}}(?:뭐 ?하는|뭐하|뭐야|뭔데|뭐예요|어떤 ?(?:데|곳)|어디(?:야|예|에)|누가 ?받|어떻게 ?(?:돼|되|하|해)|뭐라고|무슨 ?(?:말|얘기)|돈 ?(?:들|내|나)|무료|공짜|비용|기록|비밀|익명|이름)"
+        r"|(?:전화|문자)(?:하|를 ?하|를|하게)?면? ?[가-힣 ]{0,6}(?:뭐라고 ?(?:해|하|말)|무슨 ?말|어떻게 ?말|누가 ?받|돈 ?(?:들|내)|기록 ?(?:남|이)|비밀)"
+        r"|(?:what|who) (?:is|answers) (?:109|the line)|what (?:do|should) i say",
+        re.IGNORECASE,
+    ),
+    "unable_to_come": re.compile(
+        r"(?:네가|니가|너가|당신이|대신)[가-힣 ]{0,8}(?:신고|전화|연락|불러)|(?:여기로|나한테|저한테|우리 ?집)[가-힣 ]{0,6}(?:와 ?(?:줘|주|줄)|올 ?수)|와 ?(?:줄 ?수|주실 ?수|주면 ?안)|(?:신고|전화)(?:해|를 ?해|를|도)? ?(?:줄 ?수|주실|줄래|줘|주면|해 ?줘|좀 ?해)"
+        r"|can you (?:come|call|report)",
+        re.IGNORECASE,
+    ),
+}
+"""What people ask about help, the most pressing first, by the answer in `crisis.toml`."""
 UNSAFE = re.compile(
     r"안 ?받|아무도|없[어다는네고음]|없습|못 ?|안 ?(?:괜찮|할|하고|갈|가고)|않|무서|무섭|혼자|싫|소용|더 ?(?:심|힘|커)|다시|거짓말|물건|강아지|고양이|마지막|미안|다음 ?생|돌려보|결심|안 ?(?:버|치|맡)|졸려|정리|(?:으)?면 ?(?:좋|돼)|그래도 ?(?:죽|또)|또 ?(?:죽|하고)"
     r"|\b(?:not|no|nobody|alone|didn'?t|won'?t|can'?t|don'?t)\b",
@@ -71,6 +98,7 @@ PREPARED = re.compile(
     rf"{MEANS.pattern}|"
     r"정리(?:를 ?|는 ?)?(?:다 ?)?(?:해 ?(?:놨|놓았|뒀|두었)|했)|(?:편지|메모|문자)[가-힣 ]{0,6}(?:썼|써 ?(?:놨|뒀|놓|두))|준비(?:는|도|를)? ?(?:다 ?)?(?:해 ?(?:놨|뒀)|했|끝|됐)"
     r"|(?:칼|가위|줄)[가-힣]{0,2} ?(?:들고|쥐고|잡고|앞에|옆에)|오늘 ?(?:밤)?(?:에)? ?(?:하려고|할 ?거|끝내)|날(?:짜|도)[가-힣]{0,2} ?(?:정|잡)"
+    r"|(?:^|그동안|그간|지금까지|다들?|정말|진짜|모두|너무) ?고마웠(?:어|다|습|네)"
 )
 """After danger was told: it is prepared, or at hand."""
 SWALLOWED = re.compile(
@@ -88,6 +116,11 @@ _DENIAL = re.compile(
 def without_denials(text: str) -> str:
     """Leave what a text says besides that there is no wish to die."""
     return text if _TWICE_DENIED.search(text) else _DENIAL.sub(" ", text)
+
+
+def question(text: str) -> str | None:
+    """Return which question about help somebody asks, None where it is none."""
+    return next((kind for kind, asked in QUESTIONS.items() if asked.search(text)), None)
 
 
 def is_yes(text: str) -> bool:

@@ -38,7 +38,12 @@ class Route(StrEnum):
     MINOR = "minor"
     DEPENDENCY = "dependency"
     BEREAVEMENT = "bereavement"
+    PERINATAL = "perinatal"
     JAILBREAK = "jailbreak"
+
+
+ASKING_ROUTES = frozenset({Route.BEREAVEMENT, Route.PERINATAL})
+"""Their words themselves ask gently about a wish to die."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ _MEANINGS: tuple[tuple[Risk, tuple[Sign, ...]], ...] = (
     (Risk(Level.PASSIVE, 1), signs.WEARY_OF_LIFE),
     (Risk(route=Route.JAILBREAK), routes.JAILBREAK),
     (Risk(route=Route.BEREAVEMENT), routes.BEREAVEMENT),
+    (Risk(route=Route.PERINATAL), routes.PERINATAL),
     (Risk(route=Route.VIOLENCE), routes.VIOLENCE),
     (Risk(route=Route.PSYCHOSIS), routes.PSYCHOSIS),
     (Risk(route=Route.MINOR), routes.MINOR),
@@ -226,7 +232,7 @@ def assess(text: str) -> Risk:
     told = _worst(map(_read, seen)) if spoken == text else told_by_signs(text)
     if spoken != text or denies(text):  # letters tell a wish from its denial less well than words
         felt = replace(felt, tier=min(felt.tier, 1))
-    if told.route is Route.BEREAVEMENT:  # letters take the death for the writer's
+    if told.route in ASKING_ROUTES:  # letters take the death of another, or the fear for a baby, for a wish to die
         felt = replace(felt, tier=min(felt.tier, 1)) if felt.level is not Level.THIRD_PARTY else Risk()
     worst = _worst([_in_context(told, text), felt])
     return worst if worst.route else replace(worst, route=told.route)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.safety import answers
-from bot.safety.assess import Level, Risk, Route, assess, is_hint
+from bot.safety.assess import ASKING_ROUTES, Level, Risk, Route, assess, is_hint
 from bot.safety.replies import answer, situations, words
 from bot.safety.scenes import Scene, scene
 
@@ -39,7 +39,7 @@ class Help:
     words: str
 
 
-_BEREAVED = (str(Route.BEREAVEMENT), 0)
+_ASKED_ON_A_ROUTE = {(str(route), 0) for route in ASKING_ROUTES}
 # What a yes to a gentle question means, by the situation that it was for.
 _ANSWERED = {
     "soft": Risk(Level.PASSIVE, 2),
@@ -48,7 +48,7 @@ _ANSWERED = {
     "third_party_soft": Risk(Level.THIRD_PARTY, 2),
 }
 _ANSWERED_LATER = {
-    _BEREAVED: Risk(Level.PASSIVE, 2),
+    **dict.fromkeys(_ASKED_ON_A_ROUTE, Risk(Level.PASSIVE, 2)),
     ("third_party", 3): Risk(Level.PASSIVE, 2),
     ("self_harm", 4): Risk(Level.PASSIVE, 2),
 }
@@ -69,6 +69,8 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     worse = _worse(text, highest(earlier))
     if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
         return Help(worse, words(worse, language, said, _scene(text, worse, said)))
+    if asked := _asked_about_help(text, now, risen):
+        return Help(risen, answer(asked, language, said))
     if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if now.is_urgent and now.tier >= risen.tier:
@@ -88,6 +90,14 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
         risk = Risk(Level.PASSIVE, 1)
         return Help(risk, words(risk, language, said))
     return Help(now, words(now, language, said)) if now.has_words else None
+
+
+def _asked_about_help(text: str, now: Risk, risen: Risk) -> str | None:
+    """Return which question about help is asked that must not wait until the next message tells more danger."""
+    asked = answers.question(text) if risen.is_urgent and now.tier <= risen.tier else None
+    if asked is None or now.level not in {Level.NONE, risen.level}:
+        return None
+    return "reporting_abuse" if asked == "reporting" and risen.level is Level.ABUSE else asked
 
 
 def _scene(text: str, risk: Risk, said: Sequence[str]) -> Scene | None:
@@ -152,7 +162,7 @@ def highest(exchanges: Sequence[Exchange]) -> Risk:
 def is_denial(text: str, said: Sequence[str]) -> bool:
     """Whether somebody says that there is no wish to die, in so many words or as an answer to the question."""
     asked = situations().get(said[-1]) if said else None
-    is_asked = asked is not None and (asked[0] in _ANSWERED or asked == _BEREAVED)
+    is_asked = asked is not None and (asked[0] in _ANSWERED or asked in _ASKED_ON_A_ROUTE)
     has_answered_no = is_asked and len(text) <= answers.SHORT and answers.is_no(text)
     return assess(text).tier <= 1 and (has_answered_no or answers.denies(text))
 

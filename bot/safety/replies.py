@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from bot.resources import strings, toml
-from bot.safety.assess import Level, Risk, Route, assess
+from bot.safety.assess import ASKING_ROUTES, Level, Risk, Route, assess
 from bot.safety.scenes import Scene, scene
 
 SECTIONS = ("scenes", "routes", "answers")
@@ -42,7 +42,7 @@ def words(risk: Risk, language: str = "ko", said: Sequence[str] = (), now: Scene
     if not risk.has_words:
         raise ValueError(f"no fixed words for {risk}: ask only when `has_words`")
     replies = _replies(language)
-    if risk.route and (not risk.is_urgent or (risk.route is Route.BEREAVEMENT and risk.tier == 1)):
+    if risk.route and (not risk.is_urgent or (risk.route in ASKING_ROUTES and risk.tier == 1)):
         return _next(replies["routes"][risk.route], said)
     situation = _situation(risk)
     texts = replies[situation]

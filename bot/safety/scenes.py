@@ -1,4 +1,4 @@
-"""What is happening this very minute, where it changes what is said first: a wound, smoke, an edge, an attacker."""
+"""What is happening, and where, if it changes what is said first: a wound, smoke, an edge, an attacker, barracks."""
 
 import re
 from enum import StrEnum
@@ -17,6 +17,8 @@ class Scene(StrEnum):
     ATTACKER = "attacker"
     UNCONSCIOUS = "unconscious"
     OUT_OF_REACH = "out_of_reach"
+    BARRACKS = "barracks"
+    SCHOOL = "school"
     BEREAVED = "bereaved"
 
 
@@ -73,6 +75,21 @@ _BY_LEVEL = {
                 "지금 (?!안 )~{0,8}(?<!안)(?<!안.)(?:때[리려]|맞고|패고|부[수숴]|던[지져]|난동|소리 [지질])",
                 "(?:방|화장실|욕실|옷장|차)에 ~{0,4}(?:숨어|잠그고|갇)",
                 "곧 (?:와요|들어와|올 거|온대)",
+            ),
+        ),
+        (
+            Scene.BARRACKS,
+            _any(
+                "선임|후임|생활관|훈련소|행보관|중대장|소대장|분대장|(?<!전)(?<!전.)부대(?![찌끼])|이등병|일병|상병|병장",
+                "군(?:대|인|복무)(?!~{0,12}(?:전역|제대|다녀|갔다 온|나온|시절|때))",
+            ),
+        ),
+        (
+            Scene.SCHOOL,
+            _any(
+                "(?:학교|교실|급식실?|우리 반|같은 반|옆 반|반) ~{0,3}(?:애|친구|선배|형|오빠|언니|누나|일진|남자애|여자애)",
+                "일진|전교|학폭|학년 (?:선배|형|언니|오빠|누나|애)|(?:쉬는|점심) 시간|체육관|하굣길|등굣길",
+                "담임|(?:학교|교실|수업)[가-힣]{0,3} ~{0,10}(?:때[리려]|맞|괴롭|따돌|왕따|놀[리려]|돈|찍)",
             ),
         ),
     ),

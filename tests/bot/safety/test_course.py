@@ -270,3 +270,67 @@ def test_other_matters_have_words_of_their_own() -> None:
     assert first
     assert second
     assert first.words != second.words
+
+
+FRIEND, OWN, HURT = "친구가 죽겠다고 하는데 어떡해요", "나 진짜 죽고 싶어", "남편이 매일 때려요"
+QUESTIONS = [
+    (OWN, "109가 뭐하는 데야?", "helpline"),
+    (OWN, "거기 전화하면 누가 받아요?", "helpline"),
+    (OWN, "109에 전화하면 뭐라고 말해야 돼요", "helpline"),
+    (OWN, "109는 돈 들어?", "helpline"),
+    (OWN, "전화하면 기록 남아요?", "helpline"),
+    (OWN, "119 부르면 강제로 입원시키나요?", "reporting"),
+    (FRIEND, "신고하면 친구가 잡혀가나요?", "reporting"),
+    (FRIEND, "경찰에 신고하면 어떻게 돼요", "reporting"),
+    (HURT, "신고하면 남편 감옥 가요?", "reporting_abuse"),
+    (HURT, "경찰 부르면 집에 와서 뭐 해요?", "reporting_abuse"),
+    ("동생이 약을 잔뜩 먹고 안 깨어나요", "토하게 할까요?", "first_aid"),
+    ("약을 한 통 다 먹었어", "물 많이 마시면 괜찮아?", "first_aid"),
+    (OWN, "네가 대신 전화해 줘", "unable_to_come"),
+    (HURT, "신고 좀 해주세요", "unable_to_come"),
+]
+
+
+@pytest.mark.parametrize(("told", "asked", "answered"), QUESTIONS)
+def test_a_question_about_help_is_answered(told: str, asked: str, answered: str) -> None:
+    first = follow(told)
+    assert first
+    helped = follow(asked, [Exchange(told, first.words)])
+    assert helped
+    assert situations()[helped.words][0] == answered
+    assert helped.risk.tier == first.risk.tier
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["오늘 밤에 죽을 거야. 109는 뭐 하는 데야", "유서 다 썼어 신고하면 어떻게 돼"],
+)
+def test_graver_danger_goes_before_a_question(text: str) -> None:
+    first = follow("사는 게 너무 힘들어서 사라지고 싶어")
+    assert first
+    helped = follow(text, [Exchange("사는 게 너무 힘들어서 사라지고 싶어", first.words)])
+    assert helped
+    assert situations()[helped.words][0] == "imminent"
+
+
+@pytest.mark.parametrize("text", ["109동이 어디야?", "토하게 할까요?", "신고하면 돈 돌려받나요"])
+def test_without_danger_a_question_is_a_question(text: str) -> None:
+    assert follow(text) is None
+
+
+@pytest.mark.parametrize("text", ["고마웠어요", "그동안 고마웠어", "정말 고마웠습니다 다들"])
+def test_thanks_that_are_over_are_a_farewell_after_danger(text: str) -> None:
+    first = follow(OWN)
+    assert first
+    helped = follow(text, [Exchange(OWN, first.words)])
+    assert helped
+    assert helped.risk.tier == 3
+    assert follow(text) is None
+
+
+def test_thanks_for_now_are_none() -> None:
+    first = follow(OWN)
+    assert first
+    helped = follow("들어줘서 고마워요", [Exchange(OWN, first.words)])
+    assert helped
+    assert helped.risk.tier == 2

@@ -19,6 +19,10 @@ NOW = [
     ("친구가 죽겠다고 하고 연락이 안 돼요", "out_of_reach"),
     ("친구가 옥상에 있대요", "out_of_reach"),
     ("엄마가 스스로 떠나셨어요. 저도 따라가고 싶어요", "bereaved"),
+    ("선임이 밤마다 때려요", "barracks"),
+    ("생활관에서 선임들이 돌아가면서 때려요", "barracks"),
+    ("학교 애들이 매일 때려요", "school"),
+    ("같은 반 애들이 돈 뺏고 때려요", "school"),
 ]
 
 
@@ -150,3 +154,34 @@ def test_what_bars_the_way_is_not_asked_again_after_the_answer() -> None:
     after = follow("오늘도 회사에서 혼났어요", [*earlier, Exchange("전화하기 무서워요", barred.words)])
     assert after
     assert after.words not in {words(after.risk, said=[first.words]), barred.words}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "갓난아기를 제가 해칠까 봐 무서워요",
+        "아기를 던져버릴 것 같은 생각이 자꾸 들어요",
+        "애 낳고 나서 아기 얼굴을 베개로 누르는 상상이 떠올라요",
+        "아기를 안고 있으면 떨어뜨리는 장면이 자꾸 떠올라서 무서워요",
+    ],
+)
+def test_a_parent_who_fears_to_hurt_the_baby_gets_words_of_its_own(text: str) -> None:
+    assert situation(text) == "perinatal"
+    first = follow(text)
+    assert first
+    yes = follow("네", [Exchange(text, first.words)])
+    assert yes
+    assert yes.risk.tier == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아기가 장난감을 던져요",
+        "아기 때문에 잠을 못 자요",
+        "조카 아기를 떨어뜨릴까 봐 안아 보지도 못했어",
+        "남편이 아기를 던질까 봐 무서워요",
+    ],
+)
+def test_other_words_about_a_baby_are_not_meant(text: str) -> None:
+    assert assess(text).route is not Route.PERINATAL
