@@ -2,7 +2,7 @@
 
     .venv/bin/python -m bench.safety [--fixtures DIR] [--data DIR] > bench/results/safety.json
 
-`tests/bot/safety/unseen_N.tsv` were written by five authors who had seen neither training messages nor wordings nor
+`tests/bot/safety/unseen_N.tsv` were written by seven authors who had seen neither training messages nor wordings nor
 fixtures; the first has since been read for choosing thresholds. `hostile_N.tsv` are sentences of two authors that the
 gate must replace, and fine ones that it must not; the first was read. DIR of fixtures holds `crisis_cases.tsv` (by
 which the wordings were made) and `other_risk_cases.tsv`; DIR of data `kote_val.tsv` and `chatbot_data.csv`, ordinary

@@ -75,27 +75,30 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
         return Help(risen, answer("denied", language, said))
     if now.is_urgent and now.tier >= risen.tier:
         return Help(now, words(now, language, said, _scene(text, now, said)))
-    if risen.tier >= 2:
-        if _is_safe_from(risen, text) and not now.is_urgent:
-            return Help(risen, answer("safe", language, said))
-        if now.is_urgent or _since_told(earlier) <= STEPS[risen.tier]:
-            is_barred = risen.level is not Level.ABUSE and answers.BARRIER.search(text)
-            fixed = (
-                answer("barrier", language, said)
-                if is_barred
-                else words(risen, language, said, _scene(text, risen, said))
-            )
-            return Help(risen, fixed)
+    if risen.tier >= 2 and (fixed := _leading_on(text, now, risen, earlier, language)):
+        return Help(risen, fixed)
     if is_hint(text) and any(is_hint(each.text) for each in earlier[-HINTS_LAST:]):
         risk = Risk(Level.PASSIVE, 1)
         return Help(risk, words(risk, language, said))
     return Help(now, words(now, language, said)) if now.has_words else None
 
 
+def _leading_on(text: str, now: Risk, risen: Risk, earlier: Sequence[Exchange], language: str) -> str | None:
+    """Return what is said while a risk is raised, whatever is talked about; None once enough was."""
+    said = [each.reply for each in earlier]
+    if _is_safe_from(risen, text) and not now.is_urgent:
+        return answer("safe", language, said)
+    if not now.is_urgent and _since_told(earlier) > STEPS[risen.tier]:
+        return None
+    if risen.level is not Level.ABUSE and answers.BARRIER.search(text):
+        return answer("barrier", language, said)
+    return words(risen, language, said, _scene(text, risen, said))
+
+
 def _asked_about_help(text: str, now: Risk, risen: Risk) -> str | None:
     """Return which question about help is asked that must not wait until the next message tells more danger."""
     asked = answers.question(text) if risen.is_urgent and now.tier <= risen.tier else None
-    if asked is None or now.level not in {Level.NONE, risen.level}:
+    if asked is None or (now.tier >= 2 and now.level is not risen.level):
         return None
     return "reporting_abuse" if asked == "reporting" and risen.level is Level.ABUSE else asked
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 _LEADS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
@@ -97,8 +97,8 @@ _TYPED = re.compile(
 )
 _VOWEL = "(?:ㅗㅏ|ㅗㅐ|ㅗㅣ|ㅜㅓ|ㅜㅔ|ㅜㅣ|ㅡㅣ|[ㅏ-ㅣ])"
 _TAIL = "(?:ㄱㅅ|ㄴㅈ|ㄴㅎ|ㄹㄱ|ㄹㅁ|ㄹㅂ|ㄹㅎ|ㅂㅅ|[ㄱ-ㄷㄹ-ㅂㅄ-ㅈㅊ-ㅎ])(?![ㅏ-ㅣ])"
-_SYLLABLE = re.compile(f"([ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅ-ㅎ])({_VOWEL})({_TAIL})?")
-_LOOSE_TAIL = re.compile("([가-힣])([ㄱㄴㄹㅁㅂㅅㅆㅇㅍ])(?![ㅏ-ㅣ])")
+_SYLLABLE = re.compile(f"([ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅ-ㅎ]{_VOWEL}(?:{_TAIL})?)")
+_LOOSE_TAIL = re.compile("([가-힣][ㄱㄴㄹㅁㅂㅅㅆㅇㅍ])(?![ㅏ-ㅣ])")
 _LOOSE = re.compile("[ㄱ-ㅣ]+")
 
 
@@ -118,8 +118,14 @@ def _closed(open_syllable_and_tail: str) -> str:
 
 def _compose(text: str) -> str:
     """Put split letters together (`ㅈㅜㄱ고 시ㅍ다` -> `죽고 싶다`), and drop those that make no syllable."""
-    text = _SYLLABLE.sub(lambda jamo: _syllable(jamo[0]), text)
-    return _LOOSE.sub("", _LOOSE_TAIL.sub(lambda letters: _closed(letters[0]), text))
+    return _LOOSE.sub("", _replaced(_LOOSE_TAIL, _closed, _replaced(_SYLLABLE, _syllable, text)))
+
+
+def _replaced(pattern: re.Pattern[str], by: Callable[[str], str], text: str) -> str:
+    """Replace what the one group of a pattern holds, in half the time of `sub`."""
+    parts = pattern.split(text)
+    parts[1::2] = map(by, parts[1::2])
+    return "".join(parts)
 
 
 def _squeezed(text: str, mark: str) -> str:
