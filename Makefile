@@ -1,9 +1,9 @@
-# The face of the project: `make run`, `make chat`, `make test`.
+# The face of the project: `make run`, `make chat`, `make test`, `make test-models`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run chat test lint clean
+.PHONY: run chat test test-models test-adapters lint clean
 
 run: $(VENV)/.installed
 	@$(BIN)/mentos serve
@@ -14,6 +14,12 @@ chat: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest
 
+test-models: $(VENV)-models/.installed
+	@OMP_NUM_THREADS=1 $(VENV)-models/bin/python -m pytest tests/models
+
+test-adapters: $(VENV)/.installed-dev $(VENV)-vllm/.installed
+	@MENTOS_TEST_VLLM=$(VENV)-vllm $(BIN)/python -m pytest -rs tests/models/test_adapters.py
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -21,7 +27,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-models $(VENV)-vllm
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or say PYTHON=/path/to/python3.11."; exit 1; }
@@ -36,4 +42,15 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)-models/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "torch를 따로 설치하는 중이에요 (처음 한 번). Installing torch apart, once." >&2
+	@$(PYTHON) -m venv $(VENV)-models
+	@$(VENV)-models/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev-models]'
+	@touch $@
+
+$(VENV)-vllm/.installed: tests/models/make_vllm.sh
+	@echo "vLLM을 따로 설치하는 중이에요 (처음 한 번, 10분쯤). Installing vLLM apart, once, for tests only: tests/models/make_vllm.sh" >&2
+	@PYTHON=$(PYTHON) tests/models/make_vllm.sh $(VENV)-vllm
 	@touch $@

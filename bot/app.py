@@ -8,19 +8,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
 from prometheus_client import Counter, Histogram
 
 from bot.backends.consent import AssumedConsent, Nobody
-from bot.backends.embedded import load_embedder, load_emotions, load_scripted, load_stylist
-from bot.backends.resilience import Amnesia, Deadline, Fallback, Forgetful
-from bot.backends.tgi import TGI
-from bot.conversation.characters import load
+from bot.backends.embedded import load_embedder, load_emotions
+from bot.backends.inference import (
+    ModelEncoder,
+)
+from bot.backends.replica import Replica
+from bot.backends.resilience import Amnesia, Forgetful
 from bot.conversation.counsellor import Counsellor
 from bot.conversation.model import Character, CharacterId, Kind, Mendable, Message, Part, Scope
 from bot.conversation.off_record import OffTheRecord
-from bot.conversation.ports import Conversation, Journal, Memories, People, Responder
+from bot.conversation.ports import Conversation, Journal, Memories, People
 from bot.journal.pages import Pages
+from bot.models import Local, Speech, characters_with, local_of, speech_of
 from bot.resources import strings
 from bot.safety.assess import assess
 from bot.safety.replies import unable
@@ -30,7 +32,7 @@ from storage.database import Database, DatabaseUnreachable, open_database
 from storage.keys import KeyStore, create_master_key, parse_master_key, read_master_key
 from storage.memories import SqlMemories
 from storage.schema import migrate
-from storage.vectors import Vectors, VectorsUnreachable
+from storage.vectors import Fusion, Vectors, VectorsUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ MESSAGES = Counter("mentos_messages", "Messages heard", ["messenger"])
 PARTS = Counter("mentos_reply_parts", "Parts of replies, by kind", ["kind"])
 APOLOGIES = Counter("mentos_apologies", "Replies that failed and became an apology", ["error"])
 FORGOTTEN = Counter("mentos_recalls_failed", "Replies without memories because these could not be searched")
-FALLBACKS = Counter("mentos_fallbacks", "Replies of the script because the language model failed")
+UNENCODED = Counter("mentos_unencoded", "Messages and batches of turns that had to do without their meaning")
 GATED = Counter("mentos_sentences_gated", "Sentences replaced because of what they said", ["fault"])
 REACH_S = 2
 TURNS_UNTIL_REMEMBERED = 8
@@ -72,17 +74,23 @@ class Mentos:
     characters: Mapping[CharacterId, Character]
     words: Mapping[str, Mapping[str, str]]
     storage: Storage | None
+    replicas: Mapping[str, Sequence[Replica]]
+    """The servers of each language model."""
+    local: Local
     failed: dict[str, str] = field(default_factory=dict)
     """Doors that are down, and the kind of error that felled them."""
 
     async def check(self) -> dict[str, str]:
         """Ask every part how it is: `ok`, or one word of why not."""
+        models = {part: await _reach_any(replicas) for part, replicas in self.replicas.items()}
+        models |= {task: "embedded" if each.is_resting else "ok" for task, each in self.local.patients.items()}
         if self.storage is None:
-            return self.failed
+            return {**models, **self.failed}
         return {
             "database": await _reach(self.storage.rows),
             "keys": await _reach(self.storage.keys_at),
             "memory": await _reach_vectors(self.storage.vectors),
+            **models,
             **self.failed,
         }
 
@@ -190,8 +198,9 @@ async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
     stored is touched.
     """
     async with AsyncExitStack() as stack:
-        characters = characters_of(settings)
-        storage = await _open_storage(settings, stack)
+        speech, local = await speech_of(settings, stack), await local_of(settings, stack)
+        characters = characters_with(settings, speech, local)
+        storage = await _open_storage(settings, stack, encoder=local.encoder)
         await storage.counsels.write_characters(list(characters.values()))
 
         people: People = storage.people
@@ -202,21 +211,24 @@ async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
                 character_id=next(iter(characters)),
                 now=now,
             )
-        yield await _put_together(settings, stack, characters, people=people, storage=storage)
+        yield _put_together(settings, stack, characters, speech, local, people=people, storage=storage)
 
 
 @asynccontextmanager
 async def open_off_record(settings: Settings) -> AsyncIterator[Mentos]:
     """Put everything together without a folder or a database: nobody is known, asked or stored."""
     async with AsyncExitStack() as stack:
-        characters = characters_of(settings)
-        yield await _put_together(settings, stack, characters, people=Nobody(), storage=None)
+        speech, local = await speech_of(settings, stack), await local_of(settings, stack)
+        characters = characters_with(settings, speech, local)
+        yield _put_together(settings, stack, characters, speech, local, people=Nobody(), storage=None)
 
 
-async def _put_together(
+def _put_together(
     settings: Settings,
     stack: AsyncExitStack,
     characters: Mapping[CharacterId, Character],
+    speech: Speech,
+    local: Local,
     *,
     people: People,
     storage: Storage | None,
@@ -229,51 +241,28 @@ async def _put_together(
         counsels=counsels,
         off_record=off_record,
         memories=_patient(storage.memories, settings) if storage else Amnesia(),
-        emotions=load_emotions(),
-        responder=await _responder(settings, stack),
-        stylist=load_stylist(),
+        emotions=local.emotions,
+        responder=speech.responder,
+        stylist=local.stylist_of(characters, settings),
         characters=characters,
         words=words,
         language=settings.language,
         now=now,
         asks_consent=storage is not None,
         on_gated=lambda fault: GATED.labels(fault).inc(),
+        hosts=sorted({*speech.hosts, *local.hosts}),
+        near_emotions=load_emotions(),
     )
     stack.push_async_callback(counsellor.drain)
     conversation: Conversation = Apologising(counsellor, language=settings.language)
     if storage:
         conversation = Remembering(conversation, storage.memories)
     pages = Pages(people=people, counsels=counsels, off_record=off_record, character_id=next(iter(characters)))
-    return Mentos(settings, conversation, pages, characters, words, storage)
+    return Mentos(settings, conversation, pages, characters, words, storage, speech.replicas, local)
 
 
 def _patient(memories: SqlMemories, settings: Settings) -> Memories:
     return Forgetful(memories, within_s=settings.qdrant.patience_s, on_failure=FORGOTTEN.inc)
-
-
-async def _responder(settings: Settings, stack: AsyncExitStack) -> Responder:
-    script = load_scripted()
-    llm = settings.llm
-    if llm.url is None:
-        return script
-    session = await stack.enter_async_context(aiohttp.ClientSession())
-    model = TGI(
-        session=session,
-        url=llm.url,
-        model=llm.model,
-        api_key=llm.api_key.get_secret_value() if llm.api_key else None,
-        max_input_tokens=llm.max_input_tokens,
-        max_tokens=llm.max_tokens,
-        temperature=llm.temperature,
-        top_p=llm.top_p,
-    )
-    return Fallback(Deadline(model, first_s=llm.first_token_s, total_s=llm.total_s), script, on_fallback=FALLBACKS.inc)
-
-
-def characters_of(settings: Settings) -> Mapping[CharacterId, Character]:
-    """Read the characters of Mentos and of the data folder. Raises `CharacterError`."""
-    available = {*load_stylist().renderers, *(["prompt", "lora"] if settings.llm.url else [])}
-    return load(available=available, folders=[settings.home / "characters"])
 
 
 def rows_of(settings: Settings) -> Database:
@@ -308,7 +297,7 @@ def master_key(settings: Settings) -> tuple[bytes, str]:
         ) from error
 
 
-async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
+async def _open_storage(settings: Settings, stack: AsyncExitStack, *, encoder: ModelEncoder | None) -> Storage:
     rows, keys_at = rows_of(settings), keys_of(settings)
     stack.push_async_callback(rows.close)
     stack.push_async_callback(keys_at.close)
@@ -317,24 +306,43 @@ async def _open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     await migrate(rows)
     people, counsels = SqlPeople(database=rows, keys=keys), SqlCounsels(database=rows, keys=keys)
 
-    vectors = await vectors_of(settings)
+    vectors = await vectors_of(settings, encoder=encoder)
     stack.push_async_callback(_close, vectors)
-    memories = SqlMemories(database=rows, keys=keys, vectors=vectors, embedder=load_embedder())
+    memories = SqlMemories(
+        database=rows,
+        keys=keys,
+        vectors=vectors,
+        embedder=load_embedder(),
+        encoder=encoder,
+        on_no_encoding=UNENCODED.inc,
+    )
     stack.push_async_callback(_settle, memories)
     is_relearning = await _converge(memories, vectors, is_shared=settings.qdrant.url is not None)
     return Storage(rows, keys_at, people, counsels, memories, vectors, said_where, is_relearning)
 
 
-async def vectors_of(settings: Settings) -> Vectors:
+async def vectors_of(settings: Settings, *, encoder: ModelEncoder | None = None) -> Vectors:
     """Return the vectors of a Qdrant server, or of the data folder. Each brings its own library."""
+    fusion = Fusion(dense_weight=settings.embedding.weight, least_cosine=settings.embedding.least_cosine)
     if settings.qdrant.url:
         from storage.vectors_server import ServerVectors
 
         key = settings.qdrant.api_key
-        return ServerVectors(settings.qdrant.url, api_key=key.get_secret_value() if key else None, dense_size=None)
+        return ServerVectors(
+            settings.qdrant.url,
+            api_key=key.get_secret_value() if key else None,
+            dense_size=encoder.size if encoder else None,
+            encoder=encoder.name if encoder else None,
+            fusion=fusion,
+        )
     from storage.vectors_edge import EdgeVectors
 
-    vectors = await EdgeVectors.open(settings.home / "vectors", dense_size=None)
+    vectors = await EdgeVectors.open(
+        settings.home / "vectors",
+        dense_size=encoder.size if encoder else None,
+        encoder=encoder.name if encoder else None,
+        fusion=fusion,
+    )
     if vectors.reason:
         log.warning("the memory index %s is made anew: %s", vectors.where, vectors.reason)
     return vectors
@@ -363,6 +371,10 @@ async def _converge(memories: SqlMemories, vectors: Vectors, *, is_shared: bool)
         await memories.drain(batches=BATCHES_AT_START)
         held = await vectors.count()
         if held and (is_shared or await memories.waiting()):
+            if not (await memories.waiting() or await memories.is_complete()):
+                log.warning(
+                    "some turns have no vectors: run 'mentos memory rebuild --prune' when no other process runs"
+                )
             return False
         if await memories.is_complete():
             return False
@@ -379,6 +391,13 @@ async def _reach(database: Database) -> str:
     except DatabaseUnreachable:
         return "unreachable"
     return "ok"
+
+
+async def _reach_any(replicas: Sequence[Replica]) -> str:
+    for replica in replicas:
+        if not replica.is_suspect or (not replica.is_resting and await replica.look()):
+            return "ok"
+    return "unreachable"
 
 
 async def _reach_vectors(vectors: Vectors) -> str:

@@ -93,7 +93,7 @@ app.add_typer(characters, name="character")
 @characters.command("list")
 def list_characters() -> None:
     """모든 말투를 보여 줍니다. · Say one line a character: id, names, renderer, sample."""
-    from bot.app import characters_of
+    from bot.models import characters_of
 
     for each in characters_of(read_settings()).values():
         typer.echo(f"{each.id}\t{each.name} · {each.name_en}\t{each.renderer}\t{each.sample}")
@@ -111,8 +111,8 @@ def show_character(name: Annotated[str, typer.Argument(help="말투 · id or nam
 
 
 def _character(name: str) -> Character:
-    from bot.app import characters_of
     from bot.conversation.characters import find
+    from bot.models import characters_of
 
     characters = characters_of(read_settings())
     if (found := find(characters, name)) is None:
@@ -125,11 +125,15 @@ app.add_typer(memory, name="memory")
 
 
 @memory.command()
-def rebuild() -> None:
+def rebuild(
+    prune: Annotated[  # noqa: FBT002 - as Typer reads an option
+        bool, typer.Option("--prune", help="다른 모델의 벡터는 지웁니다. · Remove the vectors of other encoders.")
+    ] = False,
+) -> None:
     """기억을 기록에서 다시 만듭니다. · Make the memories anew from the rows."""
     from bot.remember import rebuild as rebuild_all
 
-    asyncio.run(rebuild_all(read_settings()))
+    asyncio.run(rebuild_all(read_settings(), prune=prune))
 
 
 def _each_line(file: Path | None, make: Callable[[str], Awaitable[dict[str, object]]]) -> None:

@@ -1,16 +1,18 @@
 """`mentos doctor`: looks at every part as it would be used, changes nothing, and says what would mend it."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 
-from bot.app import characters_of, keys_of, master_key, rows_of
+from bot.app import keys_of, master_key, rows_of
 from bot.backends.embedded import load_emotions
+from bot.backends.replica import Replica
 from bot.conversation.model import Mendable
+from bot.models import characters_of
 from bot.resources import strings
-from bot.settings import Settings
+from bot.settings import LanguageModel, Settings
 from storage.keys import KeyStore, has_master
 from storage.schema import ROWS, is_current
 
@@ -26,7 +28,8 @@ async def examine(settings: Settings, *, say: Callable[[str], None]) -> bool:
         "keys": _keys,
         "characters": _characters,
         "emotion": _emotion,
-        "llm": _llm,
+        "llm": lambda settings: _models(settings.llm, "MENTOS_LLM__URL"),
+        "second_llm": lambda settings: _models(settings.second_llm, "MENTOS_SECOND_LLM__URL"),
         "qdrant": _qdrant,
         "inference": _inference,
         "discord": _discord,
@@ -85,10 +88,21 @@ async def _emotion(settings: Settings) -> str:
     return (await load_emotions().read("오늘은 마음이 놓여요")).label.value
 
 
-async def _llm(settings: Settings) -> str | None:
-    key = settings.llm.api_key
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-    return await _answers(settings.llm.url, "/v1/models", "MENTOS_LLM__URL", headers=headers, is_json=True)
+async def _models(llm: LanguageModel, variable: str) -> str | None:
+    """Return each server with its kind and the model that it holds."""
+    key = llm.api_key.get_secret_value() if llm.api_key else None
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for url in llm.urls:
+            replica = Replica(url, session=session, api_key=key, at_once=1, kind=llm.kind)
+            if not await replica.look():
+                raise Mendable(f"{url} does not answer; start it, or correct {variable}")
+            if replica.about is None or not replica.about.models:
+                raise Mendable(
+                    f"{url} answers, but lists no model at /v1/models; correct {variable}, or look at its log"
+                )
+            found.append(f"{url} ({replica.about.dialect.kind}, {replica.about.models[0]})")
+    return ", ".join(found) or None
 
 
 async def _qdrant(settings: Settings) -> str | None:
@@ -96,7 +110,7 @@ async def _qdrant(settings: Settings) -> str | None:
 
 
 async def _inference(settings: Settings) -> str | None:
-    return await _answers(settings.inference.url, "/health", "MENTOS_INFERENCE__URL")
+    return await _answers(settings.inference.url, "/ready", "MENTOS_INFERENCE__URL")
 
 
 async def _discord(settings: Settings) -> str | None:
@@ -107,20 +121,17 @@ async def _kakao(settings: Settings) -> str | None:
     return settings.kakao.header if settings.kakao.secret else None
 
 
-async def _answers(
-    url: str | None, path: str, variable: str, *, headers: Mapping[str, str] | None = None, is_json: bool = False
-) -> str | None:
+async def _answers(url: str | None, path: str, variable: str) -> str | None:
     if url is None:
         return None
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
-            session.get(url.rstrip("/").removesuffix("/v1") + path, headers=headers) as response,
+            session.get(url.rstrip("/") + path) as response,
         ):
             status = response.status
-            is_it = status == 200 and (not is_json or response.content_type == "application/json")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Mendable(f"{url} does not answer ({type(error).__name__}); start it, or correct {variable}") from None
-    if not is_it:
+    if status != 200:
         raise Mendable(f"{url} answers {path} with {status}, not as it should; look at its log, or correct {variable}")
     return url

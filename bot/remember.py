@@ -10,8 +10,11 @@ from bot.settings import Settings
 from storage.folder import DataFolder
 
 
-async def rebuild(settings: Settings) -> None:
+async def rebuild(settings: Settings, *, prune: bool = False) -> None:
     """Forget every vector and make all of them again. Stopped midway, it goes on at the next start.
+
+    With `prune` the vectors of other encoders are removed when that is done, and their names said: no process that
+    still uses one should be running.
 
     Raises `FolderHeld` while a server runs over the same data folder, and `VectorsUnreachable`.
     """
@@ -30,4 +33,6 @@ async def rebuild(settings: Settings) -> None:
                 bar.update(waiting - left)
                 waiting = left
             bar.update(waiting)
+        for name in await storage.vectors.prune() if prune else ():
+            typer.echo(f"- {name}")
         typer.echo(words["rebuilt"].format(count=await storage.vectors.count(), where=storage.vectors.where))

@@ -8,8 +8,11 @@ from bot.app import Mentos
 def report(mentos: Mentos) -> Iterator[str]:
     words, settings, storage = mentos.words["parts"], mentos.settings, mentos.storage
     yield words["llm_on"].format(url=settings.llm.url) if settings.llm.url else words["llm_off"]
-    yield words["emotion"]
-    yield words["tone"].format(names=", ".join(character.name for character in mentos.characters.values()))
+    models = mentos.local.models
+    yield words["emotion_model"].format(name=models["emotion"].name) if "emotion" in models else words["emotion"]
+    names = ", ".join(character.name for character in mentos.characters.values())
+    tone = words["tone_model"] if "tone" in models else words["tone"]
+    yield tone.format(names=names, name=models["tone"].name if "tone" in models else "")
     if storage is None:
         yield words["off_record"]
         return
@@ -21,5 +24,7 @@ def report(mentos: Mentos) -> Iterator[str]:
     yield words["memory_server" if settings.qdrant.url else "memory_edge"].format(where=storage.vectors.where)
     if storage.is_relearning:
         yield words["memory_relearning"]
+    if mentos.local.encoder:
+        yield words["memory_model"].format(name=mentos.local.encoder.name)
     if settings.inference.url:
-        yield words["inference_unused"]
+        yield words["inference_on"].format(where=settings.inference.url)

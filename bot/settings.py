@@ -1,13 +1,22 @@
 """The environment, or `.env`, read once: one small class per outside thing. `MENTOS_LLM__URL` is `settings.llm.url`."""
 
+import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings import SettingsError as MalformedSettings
 
+from bot.backends.dialects import Kind
 from bot.conversation.model import Mendable
 
 
@@ -36,14 +45,46 @@ class Qdrant(BaseModel):
 
 class LanguageModel(BaseModel):
     url: str | None = None
-    model: str = "tgi"
+    """One address, or several with commas between them that hold the same model."""
+    kind: Kind | None = None
+    """What kind of server it is, where that cannot be told from what it answers."""
+    model: str | None = None
+    """What to ask for where no adapter is: None for the server's own."""
     api_key: SecretStr | None = None
+    at_once: int = Field(default=32, ge=1)
+    """Replies that are asked of one server at a time."""
     first_token_s: float = Field(default=15.0, gt=0)
     total_s: float = Field(default=45.0, gt=0)
     max_input_tokens: int = Field(default=3072, ge=256)
     max_tokens: int = Field(default=256, ge=16)
     temperature: float = Field(default=0.7, ge=0)
     top_p: float = Field(default=0.9, gt=0, lt=1)
+    stop: Annotated[list[str], NoDecode] = ["\nHuman:", "\nAssistant:"]
+    """What ends a reply, as JSON: EEVE's template names the speakers so."""
+    tokenizer: Path | None = None
+    """The model's tokenizer.json, to count tokens by; without it they are estimated, on the safe side."""
+
+    @property
+    def urls(self) -> list[str]:
+        return [url for part in (self.url or "").split(",") if (url := part.strip())]
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _read_stop(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+
+class Embedding(BaseModel):
+    """Memory by meaning, off until both are set; another model means other vectors, made anew from the rows."""
+
+    model: str | None = None
+    """As /v1/models of the inference server names it, or MENTOS_MODELS__EMBEDDING does."""
+    size: int | None = Field(default=None, ge=1)
+    """Numbers in one of its vectors."""
+    weight: float = Field(default=0.3, ge=0)
+    """What meaning counts for beside words, which count 1."""
+    least_cosine: float | None = 0.3
+    """Below it two texts have nothing to do with each other."""
 
 
 class ConsentSettings(BaseModel):
@@ -100,13 +141,31 @@ class Settings(BaseSettings):
     keys: Keys = Keys()
     qdrant: Qdrant = Qdrant()
     llm: LanguageModel = LanguageModel()
+    second_llm: LanguageModel = LanguageModel()
+    """Answers where the first language model does not."""
     inference: Url = Url()
+    embedding: Embedding = Embedding()
     consent: ConsentSettings = ConsentSettings()
     web: Web = Web()
     kakao: Kakao = Kakao()
     discord: Discord = Discord()
     retention: Retention = Retention()
     counsel: CounselSettings = CounselSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Last come the files in the folder MENTOS_SECRETS, one a secret: `mentos_discord__token` holds the token."""
+        files = NestedSecretsSettingsSource(
+            file_secret_settings, secrets_dir=os.environ.get("MENTOS_SECRETS") or None, secrets_dir_missing="error"
+        )
+        return init_settings, env_settings, dotenv_settings, files
 
     @field_validator("home")
     @classmethod
@@ -122,9 +181,9 @@ def read_settings() -> Settings:
     """Raises `SettingsError`."""
     try:
         return Settings()
-    except (UnicodeDecodeError, RuntimeError, MalformedSettings) as error:
+    except (OSError, UnicodeDecodeError, RuntimeError, MalformedSettings) as error:
         raise SettingsError(
-            f"the environment or .env cannot be read ({type(error).__name__}); see .env.example"
+            f"the environment, .env or MENTOS_SECRETS cannot be read ({type(error).__name__}); see .env.example"
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -1,5 +1,7 @@
 """What memories are searched by: vectors, opaque ids and labels, no text. All of it can be made again from the rows."""
 
+import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,19 +9,31 @@ from typing import Protocol
 
 from bot.conversation.model import EmotionLabel, Mendable, TurnId, UserId
 
-SPARSE_WEIGHT, DENSE_WEIGHT = 1.0, 0.3
-"""How much the words and the meaning of a query count for where both are known."""
-
-RRF_K = 2
-"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009), as Qdrant weighs it: a place in a list, from 0 on, is
-worth 1 / ((place + 1) / weight + k - 1). These are chosen by `bench/recall_quality.py --encoder`."""
-
 FUSED_AT_LEAST = 50
 """How many of each list are fused, however few are asked for."""
 
 
 class VectorsUnreachable(Mendable, ConnectionError):
     """Vectors cannot be used at all. Says where they were looked for and what to do, never a payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How much the words and the meaning of a query count for where both are known.
+
+    Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009), as Qdrant weighs it: a place in a list, from 0 on, is
+    worth 1 / ((place + 1) / weight + k - 1). Each encoder wants its own: `bench/recall_quality.py --encoder` measures.
+    These are chosen with all-MiniLM-L6-v2, which knows English, on LoCoMo.
+    """
+
+    sparse_weight: float = 1.0
+    dense_weight: float = 0.3
+    k: int = 2
+    least_cosine: float | None = 0.3
+    """What is less alike in meaning is not found by it. With None a message that has to do with nothing finds most."""
+
+
+FUSION = Fusion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,11 @@ class Point:
 
 
 class Vectors(Protocol):
-    """Points of all people, each of whom is alone: their searches, and the rarity of their words, know no other's."""
+    """Points of all people, each of whom is alone: their searches, and the rarity of their words, know no other's.
+
+    The vectors of two encoders never meet: each has a place of its own, of which one is searched and filled. What is
+    deleted is deleted in all of them.
+    """
 
     where: str
     """The place in words, for people."""
@@ -66,7 +84,11 @@ class Vectors(Protocol):
     async def count(self, user_id: UserId | None = None) -> int: ...
 
     async def clear(self) -> None:
-        """Remove all points, and what is left of deleted ones."""
+        """Remove all points of this encoder, and what is left of deleted ones."""
+        ...
+
+    async def prune(self) -> Sequence[str]:
+        """Remove the places of other encoders, and return their names."""
         ...
 
     async def compact(self) -> None:
@@ -78,6 +100,23 @@ class Vectors(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def place_of(encoder: str | None, dense_size: int | None) -> str:
+    """Return a name, fit for folders and collections, for where the vectors of one encoder lie.
+
+    Another encoder has another, however alike the two are called: `ko-sroberta-multitask-04e5cfb7_768`.
+    """
+    if dense_size is None:
+        return "sparse"
+    if encoder is None:
+        return str(dense_size)
+    readable = re.sub(r"[^a-z0-9]+", "-", encoder.rpartition("/")[2].lower()).strip("-")[:40]
+    return f"{readable}-{hashlib.sha256(encoder.encode()).hexdigest()[:8]}_{dense_size}"
+
+
+PLACES = r"sparse|([a-z0-9-]*-[0-9a-f]{8}_)?[0-9]+"
+"""All that `place_of` returns, as a regular expression."""
 
 
 def payload_of(point: Point) -> dict[str, str]:

@@ -23,21 +23,21 @@ import qdrant_edge as edge
 
 from bot.conversation.model import TurnId, UserId
 from storage.vectors import (
-    DENSE_WEIGHT,
     FUSED_AT_LEAST,
-    RRF_K,
-    SPARSE_WEIGHT,
+    FUSION,
     Embedding,
+    Fusion,
     Point,
     VectorsUnreachable,
     check_size,
     payload_of,
+    place_of,
 )
 
 T = TypeVar("T")
 
 FORMAT = 1
-"""Of what is kept in a shard. Another number, engine version or dense size makes the folder anew."""
+"""Of what is kept in a shard. Another number, engine version or encoder makes the folder anew."""
 
 BATCH = 100
 """Points that the engine is handed at once: it keeps Python's lock meanwhile, about 5 ms."""
@@ -49,25 +49,33 @@ _LOCK, _LAYOUT, _SHARD = "lock", "layout.json", "shard-"
 
 
 class EdgeVectors:
-    """An open folder. `reason` says why, if what was in it had to be made anew."""
+    """An open folder. `reason` says why, if what was in it had to be made anew.
 
-    def __init__(self, folder: Path, *, dense_size: int | None) -> None:
+    It holds the vectors of one encoder: opened with another, it is emptied at once. As no second process can be using
+    those of the first, they would serve nobody, and whoever is forgotten later is not left in them.
+    """
+
+    def __init__(self, folder: Path, *, dense_size: int | None, encoder: str | None, fusion: Fusion) -> None:
         self.where = str(folder)
         self.reason: str | None = None
 
         self._folder = folder
         self._dense_size = dense_size
+        self._place = place_of(encoder, dense_size)
+        self._fusion = fusion
         self._shards: list[_Shard] = []  # the one that is searched, and one that is about to replace it
         self._replacing = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vectors")
 
     @classmethod
-    async def open(cls, folder: Path, *, dense_size: int | None) -> "EdgeVectors":
+    async def open(
+        cls, folder: Path, *, dense_size: int | None, encoder: str | None = None, fusion: Fusion = FUSION
+    ) -> "EdgeVectors":
         """Take the folder and load what it holds, or make it anew where that cannot be trusted.
 
         Raises `VectorsUnreachable` where the folder is held by another process, cannot be written, or has no room.
         """
-        vectors = cls(folder, dense_size=dense_size)
+        vectors = cls(folder, dense_size=dense_size, encoder=encoder, fusion=fusion)
         try:
             await vectors._run(vectors._open)
         except BaseException:
@@ -103,6 +111,10 @@ class EdgeVectors:
     async def clear(self) -> None:
         async with self._replacing:
             await self._run(lambda: self._trust(self._create()))
+
+    async def prune(self) -> Sequence[str]:
+        """Nothing: opening the folder removed what other encoders had left."""
+        return ()
 
     async def compact(self) -> None:
         """Move the points that live into a new shard and remove the old one, in whose files deleted points still lie.
@@ -182,7 +194,7 @@ class EdgeVectors:
             self.reason = "its layout file cannot be read"
             return None
         if made_by != self._made_by():
-            self.reason = "it was made by another version, or from other embeddings"
+            self.reason = "it was made by another version, or by another encoder"
             return None
 
         self._layout.unlink()
@@ -207,7 +219,7 @@ class EdgeVectors:
 
     def _create(self) -> "_Shard":
         self._see_room()
-        path = Path(mkdtemp(prefix=_SHARD, dir=self._folder))
+        path = Path(mkdtemp(prefix=f"{_SHARD}{self._place}-", dir=self._folder))
         dense = (
             edge.EdgeVectorParams(size=self._dense_size, distance=edge.Distance.Cosine) if self._dense_size else None
         )
@@ -237,8 +249,8 @@ class EdgeVectors:
         draft.write_text(json.dumps({"shard": path.name, "made_by": self._made_by()}))
         draft.replace(self._layout)
 
-    def _made_by(self) -> dict[str, str | int | None]:
-        return {"engine": version("qdrant-edge-py"), "format": FORMAT, "dense_size": self._dense_size}
+    def _made_by(self) -> dict[str, str | int]:
+        return {"engine": version("qdrant-edge-py"), "format": FORMAT, "vectors": self._place}
 
     def _see_room(self) -> None:
         if shutil.disk_usage(self._folder).free < LEAST_ROOM:
@@ -263,15 +275,16 @@ class EdgeVectors:
             nearest = edge.Query.Nearest(_sparse(query), using="sparse")
             alone = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_is_of(user_id)])))
             lists.append(edge.Prefetch(limit=depth, query=nearest, filter=among, params=alone))
-            weights.append(SPARSE_WEIGHT)
+            weights.append(self._fusion.sparse_weight)
         if query.dense:
             nearest = edge.Query.Nearest(list(query.dense), using="dense")
-            lists.append(edge.Prefetch(limit=depth, query=nearest, filter=among))
-            weights.append(DENSE_WEIGHT)
+            least = self._fusion.least_cosine
+            lists.append(edge.Prefetch(limit=depth, query=nearest, filter=among, score_threshold=least))
+            weights.append(self._fusion.dense_weight)
         if not lists:
             return ()
 
-        fusion = edge.Fusion.Rrf(k=RRF_K, weights=weights)
+        fusion = edge.Fusion.Rrf(k=self._fusion.k, weights=weights)
         request = edge.QueryRequest(limit=limit, query=fusion, prefetches=lists, filter=among)  # type: ignore[arg-type]
         return [TurnId(int(str(hit.id))) for hit in self._shards[0].engine.query(request)]
 

@@ -1,6 +1,7 @@
 """Vectors in a collection of a Qdrant server, which several processes may share."""
 
 import json
+import re
 from collections.abc import Awaitable, Collection, Sequence
 from http import HTTPStatus
 from typing import TypeVar
@@ -12,15 +13,16 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from bot.conversation.model import TurnId, UserId
 from storage.vectors import (
-    DENSE_WEIGHT,
     FUSED_AT_LEAST,
-    RRF_K,
-    SPARSE_WEIGHT,
+    FUSION,
+    PLACES,
     Embedding,
+    Fusion,
     Point,
     VectorsUnreachable,
     check_size,
     payload_of,
+    place_of,
 )
 
 T = TypeVar("T")
@@ -41,25 +43,33 @@ _REMEDY = "see that the server runs there, has room and memory, and that the URL
 
 
 class ServerVectors:
-    """A collection whose name says how it is laid out. It is looked at, and made if it is missing, when first used."""
+    """A collection whose name says whose vectors it holds. It is looked at, and made if it is missing, when first used.
+
+    While an encoder is exchanged for another, processes of both may run: each fills its own collection, and deletes in
+    all of them.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         dense_size: int | None,
+        encoder: str | None = None,
+        fusion: Fusion = FUSION,
         api_key: str | None = None,
         collection: str = "mentos",
         timeout: int = PATIENCE,
     ) -> None:
         """Connects nowhere yet. `timeout` is of each request, in seconds. Raises `VectorsUnreachable` for no URL."""
-        self._collection = f"{collection}_{dense_size or 'sparse'}"
+        self._collection = f"{collection}_{place_of(encoder, dense_size)}"
+        self._is_ours = re.compile(f"{re.escape(collection)}_({PLACES})").fullmatch
         try:
             self.where = f"{urlsplit(url).hostname}:{urlsplit(url).port or 6333}/{self._collection}"
             self._client = AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         except ValueError as error:
             raise VectorsUnreachable("not the URL of a Qdrant server: write http://host:6333") from error
         self._dense_size = dense_size
+        self._fusion = fusion
         self._is_prepared = False
 
     async def upsert(self, points: Sequence[Point]) -> None:
@@ -85,10 +95,14 @@ class ServerVectors:
         if query.sparse:
             alone = models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[_is_of(user_id)])))
             lists.append(models.Prefetch(query=_sparse(query), using="sparse", limit=depth, filter=among, params=alone))
-            weights.append(SPARSE_WEIGHT)
+            weights.append(self._fusion.sparse_weight)
         if query.dense:
-            lists.append(models.Prefetch(query=list(query.dense), using="dense", limit=depth, filter=among))
-            weights.append(DENSE_WEIGHT)
+            least = self._fusion.least_cosine
+            nearest = list(query.dense)
+            lists.append(
+                models.Prefetch(query=nearest, using="dense", limit=depth, filter=among, score_threshold=least)
+            )
+            weights.append(self._fusion.dense_weight)
         if not lists:
             return ()
 
@@ -96,7 +110,7 @@ class ServerVectors:
         answer = await self._ask(
             self._client.query_points(
                 self._collection,
-                query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=weights)),
+                query=models.RrfQuery(rrf=models.Rrf(k=self._fusion.k, weights=weights)),
                 prefetch=lists,
                 query_filter=among,
                 limit=limit,
@@ -115,6 +129,13 @@ class ServerVectors:
         await self._ask(self._client.delete_collection(self._collection))
         await self._create()
 
+    async def prune(self) -> Sequence[str]:
+        await self._prepare()
+        others = await self._others()
+        for name in others:
+            await self._ask(self._client.delete_collection(name))
+        return others
+
     async def compact(self) -> None:
         """Nothing: the server's optimizer removes what is left of deleted points, when it runs."""
 
@@ -127,7 +148,13 @@ class ServerVectors:
     async def _delete(self, among: models.Filter) -> None:
         selected = models.FilterSelector(filter=among)
         await self._prepare()
-        await self._ask(self._client.delete(self._collection, points_selector=selected, wait=True))
+        for name in (self._collection, *await self._others()):
+            await self._ask(self._client.delete(name, points_selector=selected, wait=True))
+
+    async def _others(self) -> Sequence[str]:
+        """Return the collections of other encoders, in which deleted turns may lie as well."""
+        held = [each.name for each in (await self._ask(self._client.get_collections())).collections]
+        return sorted(name for name in held if self._is_ours(name) and name != self._collection)
 
     async def _prepare(self) -> None:
         if not self._is_prepared:

@@ -1,9 +1,13 @@
 """Working stand-ins for what the conversation needs: small, honest, and asked the same contracts as the real ones."""
 
+import asyncio
+import hashlib
+import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from bot.conversation.model import (
     Account,
@@ -20,7 +24,7 @@ from bot.conversation.model import (
     TurnId,
     UserId,
 )
-from bot.conversation.ports import NoReply
+from bot.conversation.ports import NoEncoding, NoReply
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -110,6 +114,36 @@ class InMemoryMemories:
         return found[:limit]
 
 
+class HashingEncoder:
+    """Fulfils `Encoder`: texts mean the same as far as they share letters and pairs of letters.
+
+    While it `is_gone` it is out of reach, while it `is_silent` it never answers. It keeps what it was asked.
+    """
+
+    def __init__(self, name: str = "fakes/letters", *, size: int = 32) -> None:
+        self.name = name
+        self.size = size
+        self.asked: list[Sequence[str]] = []
+        self.is_gone = self.is_silent = False
+
+    async def encode(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
+        self.asked.append(texts)
+        if self.is_gone:
+            raise NoEncoding("the encoder is away; start it")
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return [self._meaning(text) for text in texts]
+
+    def _meaning(self, text: str) -> tuple[float, ...]:
+        letters = "".join(text.split())
+        meaning = [0.0] * self.size
+        for gram in (*letters, *map("".join, pairwise(letters))):
+            drawn = hashlib.sha256(f"{self.name} {gram}".encode()).digest()
+            meaning[drawn[0] % self.size] += 1 if drawn[1] & 1 else -1
+        length = math.hypot(*meaning)
+        return tuple(number / length for number in meaning) if length else ()
+
+
 class SayingResponder:
     """Fulfils `Responder`: says the lines it was given, in order, and keeps what it was asked."""
 
@@ -117,7 +151,7 @@ class SayingResponder:
         self._lines = list(lines)
         self.asked: list[Situation] = []
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         self.asked.append(situation)
         line = self._lines.pop(0) if len(self._lines) > 1 else self._lines[0]
         if isinstance(line, NoReply):
@@ -131,7 +165,7 @@ class PiecewiseResponder:
     def __init__(self, *pieces: str | Callable[[], object]) -> None:
         self._pieces: Sequence[str | Callable[[], object]] = pieces
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         for piece in self._pieces:
             if isinstance(piece, str):
                 yield piece

@@ -91,6 +91,8 @@ class QdrantServer:
         match [request.method, *request.path.strip("/").split("/")]:
             case ["GET", ""]:
                 return web.json_response({"title": "qdrant - vector search engine", "version": self.version})
+            case ["GET", "collections"]:
+                return _result({"collections": [{"name": name} for name in self._shards]})
             case ["GET", "collections", name, "exists"]:
                 return _result({"exists": name in self._shards})
             case ["PUT", "collections", name]:
@@ -163,6 +165,7 @@ def _prefetch(asked: models.Prefetch) -> edge.Prefetch:
         query=edge.Query.Nearest(_vector(asked.query), using=asked.using),
         filter=_optional(asked.filter),
         params=_params(asked.params) if asked.params else None,
+        score_threshold=asked.score_threshold,
     )
 
 

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from bot.app import Mentos, now, open_mentos
-from bot.conversation.model import Account, Kind, Message, TurnId
+from bot.conversation.model import Account, EmotionLabel, Kind, Message, TurnId, UserId
+from bot.remember import rebuild
 from bot.settings import Qdrant, Settings
+from storage.vectors import Embedding, Point
+from storage.vectors_server import ServerVectors
+from tests.qdrant_server import QdrantServer, connected, qdrant_server
 
 MINA = Account("web", "mina")
 JUN = Account("web", "jun")
@@ -152,3 +156,53 @@ async def test_without_a_qdrant_server_mentos_starts_answers_and_says_that_memor
 
         assert reply
         assert await mentos.check() == {"database": "ok", "keys": "ok", "memory": "unreachable"}
+
+
+@pytest.fixture
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[QdrantServer]:
+    async with qdrant_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+async def former(server: QdrantServer) -> AsyncIterator[ServerVectors]:
+    """What an encoder left that is not used any more."""
+    vectors = await connected(server.url, dense_size=3, encoder="a/former-encoder")
+    yield vectors
+    await vectors.close()
+
+
+async def test_what_is_undone_is_gone_from_what_a_former_encoder_left_as_well(
+    tmp_path: Path, server: QdrantServer, former: ServerVectors
+) -> None:
+    async with opened(tmp_path, Qdrant(url=server.url)) as mentos:
+        await say(mentos, "안녕하세요", "네", CAT)
+        [*_, cat] = await mentos.journal.counsel(MINA)
+        person = await mentos.journal.person(MINA)
+        meaning = Embedding({7: 1.0}, (1.0, 0.0, 0.0))
+        await former.upsert([Point(cat.id, person.user_id, now(), EmotionLabel.SAD, meaning)])
+
+        await say(mentos, "/취소")
+        await mentos.remember()
+
+        assert await former.count() == 0
+
+
+async def test_a_rebuild_that_prunes_makes_the_memories_anew_and_removes_what_a_former_encoder_left(
+    tmp_path: Path, server: QdrantServer, former: ServerVectors, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(home=tmp_path, qdrant=Qdrant(url=server.url))
+    async with opened(settings.home, settings.qdrant) as mentos:
+        await tell_of_the_cat(mentos)
+    left = Embedding({7: 1.0}, (1.0, 0.0, 0.0))
+    await former.upsert([Point(TurnId(1), UserId("somebody"), now(), EmotionLabel.SAD, left)])
+
+    await rebuild(settings)
+    assert len(server.collections()) == 2
+    await rebuild(settings, prune=True)
+
+    assert server.collections() == ["mentos_sparse"]
+    assert "former-encoder" in capsys.readouterr().out
+    async with opened(settings.home, settings.qdrant) as mentos:
+        await say(mentos, "우리 고양이가 밥을 잘 안 먹어요")
+        assert await recalled(mentos)

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -39,7 +39,7 @@ class HeldResponder:
     def __init__(self) -> None:
         self.released = asyncio.Event()
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         yield "첫 문장이에요. 그리고 "
         await self.released.wait()
         yield "둘째 문장이에요."

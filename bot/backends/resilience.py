@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from time import monotonic
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
 
 from bot.conversation.model import Memory, Situation, TurnId, UserId
 from bot.conversation.ports import Memories, NoMemory, NoReply, Responder
@@ -13,27 +13,29 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """Gives up on a responder whose first piece or whole reply takes too long. Seconds."""
+    """Gives up on a responder whose first whole sentence or whole reply takes too long. Seconds."""
 
     def __init__(self, responder: Responder, *, first_s: float, total_s: float) -> None:
         self._responder = responder
         self._first_s = first_s
         self._total_s = total_s
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
-        pieces = aiter(self._responder.draft(situation))
-        end = monotonic() + self._total_s
-        wait_s = min(self._first_s, self._total_s)
-        while True:
-            try:
-                # one piece at a time: a timeout around a `yield` would cancel whoever listens
-                piece = await asyncio.wait_for(anext(pieces), wait_s)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise NoReply(f"nothing more within {wait_s:.1f} s") from None
-            yield piece
-            wait_s = max(end - monotonic(), 0)
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
+        now = asyncio.get_running_loop().time
+        begun = now()
+        ends = begun + min(self._first_s, self._total_s)
+        async with aclosing(self._responder.draft(situation)) as pieces, aclosing(sentences(pieces)) as whole:
+            while True:
+                try:
+                    # one sentence at a time: a timeout around a `yield` would cancel whoever listens
+                    async with asyncio.timeout_at(ends):
+                        sentence = await anext(whole)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    raise NoReply(f"nothing more within {ends - begun:.1f} s") from None
+                yield f"{sentence}\n"
+                ends = begun + self._total_s
 
 
 class Fallback:
@@ -44,18 +46,31 @@ class Fallback:
         self._second = second
         self._on_fallback = on_fallback
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         has_spoken = False
         try:
-            async for sentence in sentences(self._first.draft(situation)):
-                has_spoken = True
-                yield f"{sentence}\n"
+            async with aclosing(self._first.draft(situation)) as pieces, aclosing(sentences(pieces)) as whole:
+                async for sentence in whole:
+                    has_spoken = True
+                    yield f"{sentence}\n"
         except NoReply as reason:
             log.warning("the language model failed %s: %s", "midway" if has_spoken else "at once", reason)
-            self._on_fallback()
         if not has_spoken:
-            async for piece in self._second.draft(situation):
-                yield piece
+            self._on_fallback()
+            async with aclosing(self._second.draft(situation)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+
+class Discreet:
+    """Answers by `near`, which sends nothing anywhere, where nobody has been told yet where words would go."""
+
+    def __init__(self, far: Responder, near: Responder) -> None:
+        self._far = far
+        self._near = near
+
+    def draft(self, situation: Situation) -> AsyncGenerator[str]:
+        return (self._near if situation.stays_here else self._far).draft(situation)
 
 
 class Forgetful:

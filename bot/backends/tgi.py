@@ -5,124 +5,142 @@ its documents is noted where it matters; read from its source at 3.3.7 (router/s
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from typing import Any
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-
+from bot.backends.faults import ChatFault, Fault
+from bot.backends.replica import Asked, Replica
 from bot.conversation.model import Situation
-from bot.conversation.ports import NoReply
-from bot.conversation.prompt import compose
+from bot.conversation.prompt import compose, tokens_at_most
 
-REPLACEMENT = "\ufffd"
+Pause = tuple[float, float]
+"""Seconds, at least and at most: drawn at random, so that many who were refused do not come back together."""
+
+RETRIES: dict[Fault, tuple[int, Pause]] = {
+    Fault.OVERLOADED: (3, (0.2, 2.0)),
+    Fault.TOO_LONG: (1, (0.0, 0.0)),
+    Fault.UNKNOWN_MODEL: (1, (0.0, 0.0)),
+    Fault.FAILED: (1, (1.0, 1.5)),
+    Fault.CUT: (1, (0.0, 0.2)),
+    Fault.UNREACHABLE: (1, (0.0, 0.0)),
+    Fault.SLOW: (1, (0.0, 0.0)),
+    Fault.MALFORMED: (1, (0.0, 0.0)),
+    Fault.UNAUTHORISED: (1, (0.0, 0.0)),
+}
+"""How often, and after what pause, a fault before the first word is answered by asking again; another at once."""
+
+_OF_ONE_SERVER = frozenset({Fault.UNREACHABLE, Fault.SLOW, Fault.MALFORMED, Fault.UNAUTHORISED})
+"""What another server may do better, and the same one will not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a reply is drawn, in the terms that every server knows. `top_p` is below 1, which TGI refuses."""
+
+    max_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.9
+    stop: tuple[str, ...] = ()
 
 
 class TGI:
-    """Fulfils `Responder`. Leaving the stream closes the socket, which is how TGI is told to stop generating."""
+    """Fulfils `Responder` with the least busy of the servers that hold the model."""
 
     def __init__(
         self,
+        replicas: Sequence[Replica],
         *,
-        session: aiohttp.ClientSession,
-        url: str,
-        model: str,
-        api_key: str | None,
+        model: str | None = None,
+        adapters: Collection[str] = (),
+        sampling: Sampling,
         max_input_tokens: int,
-        max_tokens: int,
-        temperature: float,
-        top_p: float,
-        at_once: int = 32,
+        first_s: float,
+        count: Callable[[str], int] = tokens_at_most,
+        on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
-        self._session = session
-        self._url = url.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        """`adapters` are those that the servers have. For others the base model acts the character."""
+        self._replicas = replicas
         self._model = model
+        self._adapters = adapters
+        self._sampling = sampling
         self._max_input_tokens = max_input_tokens
-        # no presence_penalty (TGI reads it as a repetition penalty) and no top_p of 1 (TGI refuses it)
-        self._sampling = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
-        # fewer than the server's own limit, so that it never has to say that it is overloaded
-        self._turnstile = asyncio.Semaphore(at_once)
+        self._first_s = first_s
+        self._count = count
+        self._on_fault = on_fault
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
-        """Stream the model's words. Raises `NoReply` when it is unreachable, refuses, fails or is cut off."""
-        body = {
-            "model": self._model_for(situation.character.renderer),
-            "messages": [
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
+        """Stream the model's words. Raises `ChatFault` when none of the servers has them."""
+        retried: Counter[Fault] = Counter()
+        failed: Replica | None = None
+        while True:
+            replica = await self._choose(failed)
+            asked = self._asked(situation, self._budget(replica), retried)
+            # with another that is well there must be time left for it
+            first_s = self._first_s / 2 if len(self._well()) > 1 else self._first_s
+            has_spoken = False
+            try:
+                async with aclosing(replica.say(asked, first_s=first_s)) as pieces:
+                    async for piece in pieces:
+                        has_spoken = True
+                        yield piece
+            except ChatFault as error:
+                self._on_fault(error.fault)
+                retried[error.fault] += 1
+                if has_spoken or not self._may_retry(error.fault, retried):
+                    raise
+                if error.fault is Fault.TOO_LONG and self._asked(situation, self._budget(replica), retried) == asked:
+                    raise
+                failed = replica
+                await self._pause(error.fault, failed)
+            else:
+                return
+
+    def _may_retry(self, fault: Fault, retried: Counter[Fault]) -> bool:
+        most, _ = RETRIES.get(fault, (0, (0.0, 0.0)))
+        return retried[fault] <= most and not (fault in _OF_ONE_SERVER and len(self._replicas) == 1)
+
+    async def _pause(self, fault: Fault, failed: Replica) -> None:
+        if all(replica is failed for replica in self._well()):
+            least_s, most_s = RETRIES[fault][1]
+            await asyncio.sleep(random.uniform(least_s, most_s))  # noqa: S311 - no secret
+
+    async def _choose(self, failed: Replica | None) -> Replica:
+        """Return the least busy server, rather another than the one that failed. Raises `ChatFault` if all are down."""
+        looks = {each.look() for each in self._replicas if each.is_suspect and not each.is_resting}
+        while looks and not self._well():
+            _, looks = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+        if not self._well():
+            raise ChatFault(Fault.UNREACHABLE, "every server failed a moment ago")
+        return min(self._well(), key=lambda each: (each is failed, each.in_flight, random.random()))  # noqa: S311
+
+    def _well(self) -> Sequence[Replica]:
+        return [replica for replica in self._replicas if not replica.is_suspect]
+
+    def _asked(self, situation: Situation, budget: int, retried: Counter[Fault]) -> Asked:
+        if retried[Fault.TOO_LONG]:
+            situation, budget = replace(situation, memories=()), budget // 2
+        kind, _, adapter = situation.character.renderer.partition(":")
+        has_adapter = kind == "lora" and adapter in self._adapters and not retried[Fault.UNKNOWN_MODEL]
+        sampling = self._sampling
+        return Asked(
+            [
                 {"role": message.role, "content": message.content}
-                for message in compose(situation, budget=self._max_input_tokens)
+                for message in compose(situation, budget=budget, count=self._count)
             ],
-            "stream": True,
-            **self._sampling,
-        }
-        try:
-            async with (
-                self._turnstile,
-                self._session.post(
-                    self._url, json=body, headers=self._headers, allow_redirects=False, timeout=_TIMEOUT
-                ) as response,
-            ):
-                if response.status != 200:
-                    raise NoReply(f"status {response.status}")
-                async for piece in _whole_characters(_contents(response.content)):
-                    yield piece
-        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError) as error:
-            raise NoReply(type(error).__name__) from error
+            {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p},
+            adapter if has_adapter else self._model,
+            sampling.stop,
+        )
 
-    def _model_for(self, renderer: str) -> str:
-        kind, _, adapter = renderer.partition(":")
-        return adapter if kind == "lora" else self._model
-
-
-# the total is the Deadline's business; keep-alive comments come every 15 s
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=3, sock_read=20)
-
-
-_KNOWN_ERRORS = (
-    "Model is overloaded",
-    "Input validation error",
-    "Request failed during generation",
-    "Incomplete generation",
-)
-
-
-async def _contents(lines: aiohttp.StreamReader) -> AsyncIterator[str]:
-    """Yield what the model says; TGI ends a good stream with a finish_reason, and an overloaded one with HTTP 200."""
-    is_finished = False
-    while line := await lines.readline():
-        event = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or event == b"[DONE]":
-            continue  # comments, blank lines and the end, which not every server marks
-        content, is_last = _read_event(event)
-        is_finished = is_finished or is_last
-        if content:
-            yield content
-    if not is_finished:
-        raise NoReply("the stream was cut off")
-
-
-def _read_event(event: bytes) -> tuple[str, bool]:
-    try:
-        chunk: dict[str, Any] = json.loads(event)
-        if error := chunk.get("error"):
-            said = str(error.get("message") if isinstance(error, dict) else error)
-            # the rest of a message may quote the prompt
-            raise NoReply(next(filter(said.startswith, _KNOWN_ERRORS), "the server reports an error"))
-        if not chunk["choices"]:
-            return "", False  # the usage chunk
-        choice = chunk["choices"][0]
-        return "" + ((choice.get("delta") or {}).get("content") or ""), bool(choice.get("finish_reason"))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise NoReply("an event that is not a chat completion chunk") from error
-
-
-async def _whole_characters(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Hold back a trailing U+FFFD: half a syllable whose other half is still to come, or never will."""
-    held = ""
-    async for piece in pieces:
-        text = held + piece
-        whole = text.rstrip(REPLACEMENT)
-        held = text[len(whole) :]
-        if whole:
-            yield whole
+    def _budget(self, replica: Replica) -> int:
+        """Return how many tokens a prompt may have, by our own setting and by what the server says."""
+        about = replica.about
+        limits = [self._max_input_tokens]
+        if about and about.max_input_tokens:
+            limits.append(about.max_input_tokens)
+        if about and about.max_total_tokens:
+            limits.append(about.max_total_tokens - self._sampling.max_tokens)
+        return min(limits)

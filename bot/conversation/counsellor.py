@@ -76,7 +76,10 @@ class Counsellor:
         now: Callable[[], datetime],
         asks_consent: bool = True,
         on_gated: Callable[[gate.Fault], None] = lambda fault: None,
+        hosts: Sequence[str] = (),
+        near_emotions: EmotionReader | None = None,
     ) -> None:
+        """Words leave the network for `hosts`; `near_emotions` reads what must stay in this process."""
         self._people = people
         self._counsels = counsels
         self._off_record = off_record
@@ -93,6 +96,8 @@ class Counsellor:
         self._now = now
         self._asks_consent = asks_consent
         self._on_gated = on_gated
+        self._near_emotions = near_emotions or emotions
+        self._where_to = words["core"]["goes_to"].format(hosts=" · ".join(hosts)) if hosts else ""
         self._turnstiles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._emergencies: Counter[Account] = Counter()
         self._heard_of: OrderedDict[tuple[Account, str], Person] = OrderedDict()
@@ -189,7 +194,7 @@ class Counsellor:
         person = await self._meet(message.account)
         counsels = self._counsels_of(person)
         turn = await counsels.hear(person.user_id, message, character=self._character_of(person))
-        emotion = await self._emotions.read(message.text)
+        emotion = await self._near_emotions.read(message.text)
         answer = Answer(draft=reply, reply=reply, emotion=emotion.label, recalled=(), at=self._now())
         await counsels.answer(person.user_id, turn.id, answer)
 
@@ -240,7 +245,7 @@ class Counsellor:
             helped := care.help_with(turn.text, turns, at=turn.at, language=self._language)
         ):
             yield Part(helped.words, Kind.CRISIS if helped.risk.is_urgent else Kind.NOTICE)
-            emotion = await self._emotions.read(turn.text)
+            emotion = await self._near_emotions.read(turn.text)
             answer = Answer(helped.words, helped.words, emotion.label, (), self._now())
             await counsels.answer(person.user_id, turn.id, answer, anew=anew)
             return
@@ -249,10 +254,11 @@ class Counsellor:
         here = [each for each in here if each.id != turn.id]
         before = await self._before_the_yes(person)
         is_raised = care.is_raised(turns, at=turn.at)
+        is_first = not here and not before
         situation, recalled = await self._understand(turn, person, character.plain if is_raised else character, here)
         drafts: list[str] = []
         said: list[str] = []
-        opening = care.opening(turns, is_first=not here and not before, language=self._language)
+        opening = care.opening(turns, is_first=is_first, language=self._language)
         if opening and self._emergencies[message.account] == calm:
             said.append(opening)
             yield Part(opening, Kind.NOTICE)
@@ -265,9 +271,11 @@ class Counsellor:
         else:
             if not drafts:
                 raise NoReply("the responder drafted nothing")
-            for closing in care.closings(
+            closings = care.closings(
                 here, at=turn.at, is_raised=is_raised, language=self._language, still_ai=self._words["still_ai"]
-            ):
+            )
+            where_to = [self._where_to] if situation.stays_here else []
+            for closing in [*closings, *where_to]:
                 said.append(closing)
                 yield Part(closing, Kind.NOTICE)
 
@@ -296,12 +304,13 @@ class Counsellor:
     ) -> tuple[Situation, tuple[TurnId, ...]]:
         """Gather what a responder may know, and the ids of the earlier turns that are part of it."""
         before = await self._before_the_yes(person)
-        emotion = await self._emotions.read(turn.text)
+        stays_here = bool(self._where_to) and not self._has_said(self._where_to, [*before, *here])
+        emotion = await (self._near_emotions if stays_here else self._emotions).read(turn.text)
         recent = here[-TURNS_RECALLED:]
         at_hand = {turn.id, *(each.id for each in recent)}
         memories = (
             remembered(await self._memories.recall(person.user_id, turn.text, without=at_hand, limit=MEMORIES_RECALLED))
-            if person.is_remembered
+            if person.is_remembered and not stays_here
             else ()
         )
         situation = Situation(
@@ -311,8 +320,13 @@ class Counsellor:
             tuple(_readable([*before, *recent][-TURNS_RECALLED:])),
             memories,
             rejected=(turn.answer.draft,) if turn.answer else (),
+            stays_here=stays_here,
         )
         return situation, tuple(each.turn_id for each in memories) + tuple(each.id for each in recent)
+
+    @staticmethod
+    def _has_said(notice: str, turns: Sequence[Turn]) -> bool:
+        return any(turn.answer and notice in turn.answer.reply for turn in turns)
 
     async def _again(self, message: Message, person: Person, calm: int) -> AsyncIterator[Part]:
         """Answer the last turn anew, otherwise than before."""

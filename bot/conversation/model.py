@@ -215,6 +215,8 @@ class Situation:
     recent: tuple[Turn, ...]
     memories: tuple[Memory, ...] = ()
     rejected: tuple[str, ...] = ()
+    stays_here: bool = False
+    """Whether the words must not leave the operator's network: nobody has been told that they would."""
 
 
 class Kind(StrEnum):

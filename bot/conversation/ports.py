@@ -1,6 +1,6 @@
 """What the conversation needs of the world, in its own words. `storage` and `bot.backends` fulfil these."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -141,6 +141,10 @@ class NoMemory(Exception):
     """Memories are out of reach for now. Says why, never a person's words."""
 
 
+class NoEncoding(Exception):
+    """What a text means cannot be told now. Says where that was looked for and why, never a text."""
+
+
 class EmotionReader(Protocol):
     async def read(self, text: str) -> Emotion: ...
 
@@ -152,8 +156,8 @@ class Stylist(Protocol):
 
 
 class Responder(Protocol):
-    def draft(self, situation: Situation) -> AsyncIterator[str]:
-        """Stream a reply in pieces of any size. Raises `NoReply` when none can be had."""
+    def draft(self, situation: Situation) -> AsyncGenerator[str]:
+        """Stream a reply in pieces of any size, until closed. Raises `NoReply` when none can be had."""
         ...
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from string import Template
 from typing import Literal
 
-from bot.conversation.model import Memory, Situation
+from bot.conversation.model import Memory, Situation, Turn
 from bot.resources import text
 from bot.safety.assess import means_danger
+from bot.safety.replies import is_crisis
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def compose(
 
     earlier: list[ChatMessage] = []
     for turn in reversed(situation.recent):
-        if turn.answer is None or not turn.answer.draft:
+        if turn.answer is None or not turn.answer.draft or _is_of_danger(turn):
             continue
         exchange = (ChatMessage("user", turn.text), ChatMessage("assistant", turn.answer.draft))
         left -= sum(count(message.content) for message in exchange)
@@ -70,3 +71,8 @@ def compose(
             break
         earlier[:0] = exchange
     return (system, *earlier, said)
+
+
+def _is_of_danger(turn: Turn) -> bool:
+    """Whether a turn was, or was answered as, danger: it stays between the person and the fixed words."""
+    return means_danger(turn.text) or (turn.answer is not None and is_crisis(turn.answer.draft))

@@ -1,7 +1,7 @@
 """A stream of text in pieces of any size -> whole sentences, each as soon as it is complete."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 _TAIL = r"[.!?…~。！？]+[\"'”’)\]」』]*(?:\s*(?:[ㅠㅜㅋㅎ]+|\^\^|:\)))?"
 _BOUNDARY = re.compile(rf"(?:{_TAIL})(?=\s)|\n+")
@@ -11,7 +11,7 @@ LONGEST = 400
 """Characters after which a sentence that does not end is given up for lost, and cut at a blank."""
 
 
-async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+async def sentences(pieces: AsyncIterator[str]) -> AsyncGenerator[str]:
     """Yield sentences, stripped. List numbers, initials and open quotes do not end one."""
     rest = ""
     async for piece in pieces:

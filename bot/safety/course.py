@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from bot.safety import answers
 from bot.safety.assess import ASKING_ROUTES, Level, Risk, Route, assess, is_hint
-from bot.safety.replies import answer, situations, words
-from bot.safety.scenes import Scene, scene
+from bot.safety.replies import answer, first_aid, situations, words
+from bot.safety.scenes import LIFELESS, PRESSING, Scene, is_lifeless, scene
 
 LASTS = timedelta(hours=24)
 """For how long a risk stays raised after it was last told."""
@@ -52,6 +52,7 @@ _ANSWERED_LATER = {
     ("third_party", 3): Risk(Level.PASSIVE, 2),
     ("self_harm", 4): Risk(Level.PASSIVE, 2),
 }
+_REPORTING = {Level.ABUSE: "reporting_abuse", Level.THIRD_PARTY: "reporting_other"}
 _ASKED_FOR_A_PLAN, _ASKED_WHETHER_SAFE = ("active", 0), ("active", 6)
 
 
@@ -62,6 +63,8 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     """
     said = [each.reply for each in earlier]
     now, risen = read(text, said), risen_in(earlier)
+    if is_lifeless(text, now) or (not now.is_urgent and not risen.is_urgent and _goes_on_lifeless(text, said)):
+        return Help(max(now, LIFELESS, key=lambda risk: risk.tier), first_aid(language, said))
     if now.route is Route.BEREAVEMENT and _has_said(Route.BEREAVEMENT, said):
         if not now.is_urgent and not risen.is_urgent:
             return None  # condolence is said once, with a question; what follows is a talk
@@ -69,8 +72,8 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
     worse = _worse(text, highest(earlier))
     if worse.is_urgent and worse.tier >= max(now.tier, risen.tier):
         return Help(worse, words(worse, language, said, _scene(text, worse, said)))
-    if asked := _asked_about_help(text, now, risen):
-        return Help(risen, answer(asked, language, said))
+    if asked := _asked_about_help(text, now, risen, earlier, language):
+        return asked
     if risen.is_urgent and risen.level is not Level.SELF_HARM and is_denial(text, said):
         return Help(risen, answer("denied", language, said))
     if now.is_urgent and now.tier >= risen.tier:
@@ -86,21 +89,36 @@ def follow(text: str, earlier: Sequence[Exchange] = (), language: str = "ko") ->
 def _leading_on(text: str, now: Risk, risen: Risk, earlier: Sequence[Exchange], language: str) -> str | None:
     """Return what is said while a risk is raised, whatever is talked about; None once enough was."""
     said = [each.reply for each in earlier]
-    if _is_safe_from(risen, text) and not now.is_urgent:
+    if _is_safe_now(text, now, risen):
         return answer("safe", language, said)
-    if not now.is_urgent and _since_told(earlier) > STEPS[risen.tier]:
+    if not now.is_urgent and _is_over(risen, earlier):
         return None
     if risen.level is not Level.ABUSE and answers.BARRIER.search(text):
         return answer("barrier", language, said)
     return words(risen, language, said, _scene(text, risen, said))
 
 
-def _asked_about_help(text: str, now: Risk, risen: Risk) -> str | None:
-    """Return which question about help is asked that must not wait until the next message tells more danger."""
-    asked = answers.question(text) if risen.is_urgent and now.tier <= risen.tier else None
-    if asked is None or (now.tier >= 2 and now.level is not risen.level):
+def _asked_about_help(text: str, now: Risk, risen: Risk, earlier: Sequence[Exchange], language: str) -> Help | None:
+    """Answer a question about help. Graver danger, what happens this minute and safety go before it."""
+    asked = answers.question(text)
+    if asked is None or not risen.is_urgent or now.tier > risen.tier:
         return None
-    return "reporting_abuse" if asked == "reporting" and risen.level is Level.ABUSE else asked
+    said = [each.reply for each in earlier]
+    pressed = replace(risen, tier=max(risen.tier, 2))
+    happens = scene(text, pressed)
+    if asked == "first_aid":
+        lies = happens is Scene.UNCONSCIOUS or _has_said(Scene.UNCONSCIOUS, said)
+        if not lies and risen.tier < 3 and not answers.SWALLOWED.search(text):
+            return None
+    elif now.tier == 3 or (now.tier == 2 and now.level is not risen.level):
+        return None
+    elif happens in PRESSING:
+        return Help(pressed, words(pressed, language, said, happens))
+    if _is_safe_now(text, now, risen) or (not now.is_urgent and _is_over(risen, earlier)):
+        return None
+    if asked == "reporting":
+        asked = _REPORTING.get(risen.level, asked)
+    return Help(risen, answer(asked, language, said))
 
 
 def _scene(text: str, risk: Risk, said: Sequence[str]) -> Scene | None:
@@ -171,7 +189,9 @@ def is_denial(text: str, said: Sequence[str]) -> bool:
 
 
 def _worse(text: str, told: Risk) -> Risk:
-    """Return what a message means only because danger was told before it: prepared, swallowed, alone again."""
+    """Return what a message means only because danger was told before it: meant, prepared, swallowed, alone again."""
+    if told.is_urgent and answers.is_about_to(text):
+        return Risk(Level.PLAN, 3)
     if told.tier < 2 or told.level in {Level.ABUSE, Level.THIRD_PARTY}:
         return Risk()
     if told.tier == 3 and answers.SWALLOWED.search(text):
@@ -181,10 +201,25 @@ def _worse(text: str, told: Risk) -> Risk:
     return told if answers.RETURNS.search(text) else Risk()
 
 
+def _goes_on_lifeless(text: str, said: Sequence[str]) -> bool:
+    """Whether the last reply was the first about somebody who does not breathe or wake, and nobody is with them yet."""
+    return bool(said) and situations().get(said[-1]) == (Scene.UNCONSCIOUS, 0) and not answers.is_safe(text)
+
+
 def _is_safe_from(risk: Risk, text: str) -> bool:
     """Whether somebody says that they are safe. Nobody is from abuse, nor is anybody else, by that."""
     is_meant_only = risk.tier == 3 and answers.INTENDS.search(text)
     return risk.level not in {Level.ABUSE, Level.THIRD_PARTY} and answers.is_safe(text) and not is_meant_only
+
+
+def _is_safe_now(text: str, now: Risk, risen: Risk) -> bool:
+    """Whether safety is all that is told; worry about whoever is there is no danger beside it."""
+    return _is_safe_from(risen, text) and (not now.is_urgent or now == Risk(Level.THIRD_PARTY, 1))
+
+
+def _is_over(risen: Risk, earlier: Sequence[Exchange]) -> bool:
+    """Whether enough was said since danger was told last."""
+    return _since_told(earlier) > STEPS[max(risen.tier, 2)]
 
 
 def _since_told(exchanges: Sequence[Exchange]) -> int:

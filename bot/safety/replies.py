@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.resources import strings, toml
 from bot.safety.assess import ASKING_ROUTES, Level, Risk, Route, assess
-from bot.safety.scenes import Scene, scene
+from bot.safety.scenes import Scene, is_lifeless, scene
 
 SECTIONS = ("scenes", "routes", "answers")
 """Of `crisis.toml`, besides the levels of danger."""
@@ -51,6 +51,11 @@ def words(risk: Risk, language: str = "ko", said: Sequence[str] = (), now: Scene
     return _next([*replies["scenes"].get(now, ()), *texts], said)
 
 
+def first_aid(language: str = "ko", said: Sequence[str] = ()) -> str:
+    """Return what is said to whoever is with somebody that does not breathe or wake: the ambulance first."""
+    return _next(_replies(language)["scenes"][Scene.UNCONSCIOUS], said)
+
+
 def answer(kind: str, language: str = "ko", said: Sequence[str] = ()) -> str:
     """Return what is said to somebody who is `safe`, has `denied` a wish to die, or meets a `barrier` to help."""
     return _next(_replies(language)["answers"][kind], said)
@@ -68,6 +73,8 @@ def unable(text: str, language: str = "ko") -> str:
     What was said before is out of reach then, so the apology names where help is.
     """
     risk = assess(text)
+    if is_lifeless(text, risk):
+        return first_aid(language_of(text, language))
     if risk.is_urgent:
         return words(risk, language_of(text, language), now=scene(text, risk))
     return f"{strings(language)['core']['unable']} {line('meanwhile', language)}"
@@ -87,9 +94,9 @@ def situations() -> dict[str, tuple[str, int]]:
 
 
 def is_crisis(reply: str) -> bool:
-    """Whether a reply is fixed words for danger, in any language."""
+    """Whether a reply is fixed words for danger, in any language. Condolence is none: a talk follows it."""
     found = situations().get(reply)
-    return found is not None and found[0] not in set(Route) - {Route.OVERDOSE}
+    return found is not None and found[0] not in set(Route) - {Route.OVERDOSE, Route.PERINATAL}
 
 
 def is_english(reply: str) -> bool:

@@ -1,10 +1,12 @@
 """What is happening, and where, if it changes what is said first: a wound, smoke, an edge, an attacker, barracks."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 from bot.safety.assess import Level, Risk, Route
 from bot.safety.normalise import readings
+from bot.safety.routes import BABY
 from bot.safety.signs import PERSON
 
 
@@ -26,6 +28,53 @@ def _any(*sources: str) -> re.Pattern[str]:
     return re.compile("|".join(sources).replace(" ", "[ |0-9]?").replace("~", "[^|?]"))
 
 
+PRESSING = frozenset({Scene.BLEEDING, Scene.SMOKE, Scene.EDGE, Scene.ATTACKER, Scene.UNCONSCIOUS, Scene.OUT_OF_REACH})
+"""What happens this minute: it goes before whatever else is said."""
+LIFELESS = Risk(Level.THIRD_PARTY, 2)
+"""What it means that somebody does not breathe or wake."""
+
+_HURTS = (
+    "(?:때[려리렸]|맞[고아았]|패[고서]|폭행|괴롭|따돌|왕따|놀[려리림]|뺏|발로|차요|밀[치쳐]|만[져지졌]|추행|협박|욕[을하해]|찍|가혹"
+    "|돈)"
+)
+_ARMY = (
+    "(?:(?<!전)(?<!전.)부대(?![찌끼])|생활관|훈련소|내무반|자대|신교대|병영|초소|해병대|군대|군 ?(?:복무|생활))"
+    "(?!~{0,12}(?:전역|제대|다녀|갔다 온|나온|시절|때(?![려리렸])|일해))"
+)
+_SOLDIER = "(?:선임|후임|맞선임|고참|동기|간부|조교|교관|상급자|분대장|소대장|중대장|행보관|하사|중사|사람|애|놈)"
+_BY_SOLDIERS = _any(
+    f"{_ARMY}~{{0,14}}{_SOLDIER}[님들]{{0,2}}(?:이|가|은|는|도|한테|에게)(?! ?간)",
+    f"{_SOLDIER}[님들]{{0,2}}(?:이|가|은|는|도|한테|에게)~{{0,14}}{_ARMY}",
+    "(?<![가-힣])[선후]임들?(?:이|은|한테|에게) ~{0,8}(?:밤마다|점호|취침|소등|불침번|집합)",
+    "(?:밤마다|점호|취침|소등|불침번|집합)~{0,12}(?<![가-힣])[선후]임들?(?:이|은|한테|에게)",
+    "(?<![가-힣])(?:이등병|이병|일병|상병|병장|행보관|소대장|중대장|대대장)님?(?:들이|이|한테|에게)(?![가-힣])",
+    f"{_ARMY}에서 ~{{0,14}}{_HURTS}",
+)
+_BY_PUPILS = _any(
+    "(?:(?<!대)학교|교실|급식실?|우리 반|같은 반|옆 반|반) (?:[가-힣]{1,3} )?"
+    "(?:애|아이|친구|선배|형|오빠|언니|누나|일진|남자애|여자애)들?"
+    f"(?:(?:이|가|은|는|도) ~{{0,20}}|(?:한테|에게)(?!는) ~{{0,12}}){_HURTS}",
+    f"학년 (?:선배|형|언니|오빠|누나|애)들?(?:이|가|은|는|도|한테|에게) ~{{0,20}}{_HURTS}",
+    f"일진(?:들|애들| 언니| 오빠)?(?:이|가|한테|에게) ~{{0,14}}{_HURTS}",
+    f"(?:애들|친구들|선배들)(?:이|한테|에게) ~{{0,10}}(?:(?<!대)학교|교실|체육관|쉬는 시간|점심 시간)~{{0,12}}{_HURTS}",
+    f"(?:쉬는|점심) 시간~{{0,14}}{_HURTS}",
+    f"(?:하굣길|등굣길|하교|등교)~{{0,14}}{_HURTS}",
+    f"(?:(?<!대)학교|교실)에서 ~{{0,14}}{_HURTS}",
+    "학폭|학교 폭력",
+)
+_BY_FAMILY = (
+    "(?:새?아빠|새?엄마|아버지|어머니|부모님?|계부|계모|남편|아내|와이프|신랑"
+    "|남친|여친|남자 친구|여자 친구|애인|삼촌|이모|고모|할머니|할아버지|친오빠|친형)"
+    f"(?:이|가|은|는|께서|도|한테|에게) ~{{0,24}}{_HURTS}"
+)
+_NOT_BY = {
+    Scene.BARRACKS: _any(_BY_FAMILY, "군대 간|회사|직장|간호|병원(?! ?(?:가|에 가))|알바|매장|가게|대학원|태움"),
+    Scene.SCHOOL: _any(
+        _BY_FAMILY,
+        f"(?:담임|선생님?|쌤|교사|코치|감독)(?:이|가|은|는|도|께서|한테) ~{{0,20}}{_HURTS}",
+        "대학|회사|직장|상사|알바|출근|남편|아내",
+    ),
+}
 _OWN = (
     (
         Scene.BLEEDING,
@@ -48,6 +97,7 @@ _OWN = (
             "[가-힣]{0,3} ~{0,6}(?:있|서서|앉|왔|올라|이[에야]|예요|[위끝]|임)"
         ),
     ),
+    (Scene.ATTACKER, _any("(?:문|현관)[을를]? ~{0,4}(?:부수고|부술|따려고|따고)", "(?:쫓아|따라)오고 있")),
 )
 _UNCONSCIOUS = _any(
     "깨워도",
@@ -77,22 +127,8 @@ _BY_LEVEL = {
                 "곧 (?:와요|들어와|올 거|온대)",
             ),
         ),
-        (
-            Scene.BARRACKS,
-            _any(
-                "선임|후임|생활관|훈련소|행보관|중대장|소대장|분대장|(?<!전)(?<!전.)부대(?![찌끼])|이등병|일병|상병|병장",
-                "군(?:대|인|복무)(?!~{0,12}(?:전역|제대|다녀|갔다 온|나온|시절|때))",
-            ),
-        ),
-        (
-            Scene.SCHOOL,
-            _any(
-                "(?:학교|교실|급식실?|우리 반|같은 반|옆 반|반) ~{0,3}"
-                "(?:애|친구|선배|형|오빠|언니|누나|일진|남자애|여자애)",
-                "일진|전교|학폭|학년 (?:선배|형|언니|오빠|누나|애)|(?:쉬는|점심) 시간|체육관|하굣길|등굣길",
-                "담임|(?:학교|교실|수업)[가-힣]{0,3} ~{0,10}(?:때[리려]|맞|괴롭|따돌|왕따|놀[리려]|돈|찍)",
-            ),
-        ),
+        (Scene.BARRACKS, _BY_SOLDIERS),
+        (Scene.SCHOOL, _BY_PUPILS),
     ),
     Level.THIRD_PARTY: (
         (
@@ -115,15 +151,54 @@ _BY_LEVEL = {
 
 
 _BY_ANOTHER = re.compile(f"{PERSON}(?:이|가|은|는|께서|도)[^?]{{0,24}}(?:먹|마셨|마신|삼켰|삼킨)".replace(" ", "[ |]?"))
+_LIES = _any(
+    f"(?<![가-힣])(?:우리 ?)?(?:{PERSON}|{BABY}|환자|옆집 사람)(?:이|가|은|는|께서|도)?(?![가-힣])"
+    "(?:(?!면 |때 |때문|까 봐|꿈|미워|싫어|떠나|무서|헤어|잔소리|간섭|화내|소리 지|답답|많[은아]"
+    "|(?<![가-힣])(?:내가|제가|나는|저는|나를|저를|난|전|날) )~){0,24}"
+    "(?:숨[을도이]? (?:잘 )?(?:안|못) (?:셔요|쉰다|쉬(?!면|게|고 (?:말|먹|떠|일|달|얘기|뛰)|었|셨|겠|는지|던))"
+    "|(?:숨(?:이|을)?|심장이) (?:멎|멈[췄추춰])(?!으면|면|었대|대)"
+    "|(?<!예의.)(?<!책임.)(?<!주인.)(?<!위생.)(?<!안전.)(?<!죄.)(?<!문제.)(?<!목적.)"
+    "(?<![가-힣])의식[이을]? (?:없[어는습네고]|잃|흐[려릿])"
+    "|(?:안|못) 깨어나(?!면)|깨어나[지질] (?:않|못|를)"
+    "|(?:깨워도|불러도|흔들어도) ~{0,6}(?:반응|의식|대답이? 없|안 깨|못 깨))",
+    f"숨을? (?:안|못) 쉬[어네는]~{{0,5}}(?<![가-힣])(?:우리 ?)?(?:{PERSON}|{BABY})(?:이|가)(?=[|?]?$)",
+    f"{BABY}(?:이|가)? (?:지금 |갑자기 |자꾸 )?~{{0,8}}"
+    "(?:숨을? (?:가쁘게|이상하게) 쉬|숨을? 헐떡|깨워도 안 일어|축 (?:늘어|쳐[져졌])|경련"
+    "|(?:얼굴|입술)이? ~{0,4}(?:파래|파랗|새파))",
+)
+_NOT_NOW = _any(
+    "영화|드라마|소설|웹툰|만화|게임|뉴스|기사에|다큐|작년|예전|옛날|어릴|그때|돌아가[셨신시]|장례"
+    "|하늘나라|입원|중환자|수술|요양|(?:병원|응급실)에 (?:있|왔|누워|도착|실려)|꿈",
+    "어제|그날|지난|[년달일] 전|떠나[셨신]|임신|유산|초음파|배 속|[0-9]주",
+    "매일|맨날|밤마다|아침마다|주말|늦잠|까 봐|할까봐|것 같았|거 같았|강아지|고양이|햄스터",
+)
 
 
 def scene(text: str, risk: Risk) -> Scene | None:
     """Return what is happening now to somebody who is at that risk, None where the words for the risk do."""
     seen = list(readings(text))
-    if risk.tier >= 2 and any(_BY_ANOTHER.search(reading) and _UNCONSCIOUS.search(reading) for reading in seen):
-        return Scene.UNCONSCIOUS
     if risk.tier >= 2:
+        if _is_by_another(seen):
+            return Scene.UNCONSCIOUS
         for name, pattern in _BY_LEVEL.get(risk.level, _OWN):
-            if any(pattern.search(reading) for reading in seen):
+            if any(pattern.search(reading) and not _is_by_others(name, reading) for reading in seen):
                 return name
     return Scene.BEREAVED if risk.route is Route.BEREAVEMENT else None
+
+
+def is_lifeless(text: str, risk: Risk) -> bool:
+    """Whether somebody does not breathe or wake, beside what the risk knows: then the ambulance is all that is said."""
+    seen = list(readings(text))
+    if risk.tier >= 2 and _is_by_another(seen):
+        return False
+    return any(_LIES.search(reading) and not _NOT_NOW.search(reading) for reading in seen)
+
+
+def _is_by_another(seen: Sequence[str]) -> bool:
+    """Whether somebody else swallowed something and lies there."""
+    return any(_BY_ANOTHER.search(reading) and _UNCONSCIOUS.search(reading) for reading in seen)
+
+
+def _is_by_others(name: Scene, reading: str) -> bool:
+    """Whether it is not soldiers or pupils who do it, though barracks or a school are named."""
+    return name in _NOT_BY and bool(_NOT_BY[name].search(reading))

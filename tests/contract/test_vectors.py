@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from qdrant_client import AsyncQdrantClient
 
 from bot.conversation.model import EmotionLabel, TurnId, UserId
-from storage.vectors import Embedding, Point, Vectors
+from storage.vectors import FUSION, Embedding, Fusion, Point, Vectors
 from storage.vectors_edge import EdgeVectors
 from tests.qdrant_server import connected, qdrant_server, real_qdrant
 from tests.storage.examples import JUN, MINA, NOON
 
-Open = Callable[[int | None], Awaitable[Vectors]]
+Open = Callable[..., Awaitable[Vectors]]
 
 EVERYDAY, WORK, CAT = 11, 22, 33
 """Words, as their HMACs."""
@@ -26,19 +26,19 @@ EVERYDAY, WORK, CAT = 11, 22, 33
 
 @pytest.fixture(params=["edge", "server", "real_server"])
 async def open_vectors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens empty vectors of a dense size, or of none."""
+    """Opens empty vectors of a dense size, or of none, with a fusion."""
     async with AsyncExitStack() as stack:
 
-        async def open_(dense_size: int | None) -> Vectors:
+        async def open_(dense_size: int | None, fusion: Fusion = FUSION) -> Vectors:
             vectors: Vectors
             if request.param == "edge":
-                vectors = await EdgeVectors.open(tmp_path / "vectors", dense_size=dense_size)
+                vectors = await EdgeVectors.open(tmp_path / "vectors", dense_size=dense_size, fusion=fusion)
             elif request.param == "server":
                 server = await stack.enter_async_context(qdrant_server(tmp_path))
-                vectors = await connected(server.url, dense_size=dense_size)
+                vectors = await connected(server.url, dense_size=dense_size, fusion=fusion)
             else:
                 url, name = real_qdrant(request), f"mentos_test_{uuid.uuid4().hex}"
-                vectors = await connected(url, dense_size=dense_size, collection=name)
+                vectors = await connected(url, dense_size=dense_size, fusion=fusion, collection=name)
                 stack.push_async_callback(_drop, url, f"{name}_{dense_size or 'sparse'}")
             stack.push_async_callback(vectors.close)
             return vectors
@@ -271,6 +271,61 @@ async def test_the_meaning_of_another_is_never_found(open_vectors: Open) -> None
 
     assert await found(vectors, about(WORK, dense=same)) == [1]
     assert await found(vectors, about(dense=same), without=[1]) == []
+
+
+async def test_how_much_meaning_counts_beside_words_can_be_chosen(open_vectors: Open) -> None:
+    vectors = await open_vectors(3, Fusion(sparse_weight=0.3, dense_weight=1.0, least_cosine=0.0))
+    here, away = (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
+    await vectors.upsert([point(1, 404, dense=here), point(2, WORK, dense=away)])
+
+    assert (await found(vectors, about(WORK, dense=here)))[0] == 1
+
+
+async def test_what_is_too_far_in_meaning_is_not_found_by_it(open_vectors: Open) -> None:
+    vectors = await open_vectors(3, Fusion(least_cosine=0.5))
+    await vectors.upsert(
+        [
+            point(1, WORK, dense=(1.0, 0.2, 0.0)),
+            point(2, WORK, dense=(0.2, 1.0, 0.0)),
+            point(3, CAT, dense=(0.0, 0.0, 1.0)),
+        ]
+    )
+
+    assert await found(vectors, about(404, dense=(1.0, 0.0, 0.0))) == [1]
+    assert await found(vectors, about(CAT, dense=(1.0, 0.0, 0.0))) == [3, 1]
+
+
+async def test_a_turn_whose_meaning_comes_later_is_replaced_and_not_doubled(open_vectors: Open) -> None:
+    vectors = await open_vectors(3)
+    await vectors.upsert([point(1, WORK), point(2, CAT, dense=(0.0, 1.0, 0.0))])
+    await vectors.upsert([point(1, WORK, dense=(1.0, 0.0, 0.0))])
+
+    assert (await found(vectors, about(404, dense=(1.0, 0.0, 0.0))))[0] == 1
+    assert await vectors.count() == 2
+
+
+async def test_a_forgotten_person_is_found_by_meaning_no_more(open_vectors: Open) -> None:
+    vectors = await open_vectors(3)
+    same = (1.0, 0.0, 0.0)
+    await vectors.upsert(
+        [point(1, WORK, dense=same), point(2, WORK, dense=same), point(3, WORK, dense=same, of=JUN.user_id)]
+    )
+
+    await vectors.delete(MINA.user_id, {TurnId(1)})
+    assert await found(vectors, about(dense=same)) == [2]
+    await vectors.forget(MINA.user_id)
+
+    assert await found(vectors, about(dense=same)) == []
+    assert await found(vectors, about(dense=same), of=JUN.user_id) == [3]
+
+
+async def test_pruning_leaves_what_is_searched(open_vectors: Open) -> None:
+    vectors = await open_vectors(3)
+    await vectors.upsert([point(1, WORK, dense=(1.0, 0.0, 0.0))])
+
+    assert list(await vectors.prune()) == []
+
+    assert await found(vectors, about(WORK)) == [1]
 
 
 async def test_words_alone_are_enough_where_meaning_is_kept(open_vectors: Open) -> None:

@@ -28,8 +28,10 @@ def points(numbers: Collection[int], *, of: UserId = MINA.user_id, embedding: Em
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, dense_size: int | None = None) -> AsyncIterator[EdgeVectors]:
-    vectors = await EdgeVectors.open(folder, dense_size=dense_size)
+async def opened(
+    folder: Path, *, dense_size: int | None = None, encoder: str | None = None
+) -> AsyncIterator[EdgeVectors]:
+    vectors = await EdgeVectors.open(folder, dense_size=dense_size, encoder=encoder)
     try:
         yield vectors
     finally:
@@ -214,7 +216,7 @@ def no_payload(folder: Path) -> None:
 UNTRUSTED: dict[str, tuple[Callable[[Path], None], str]] = {
     "another engine": (layout_of(engine="0.8.1"), "another version"),
     "another format": (layout_of(format=0), "another version"),
-    "other embeddings": (layout_of(dense_size=768), "other embeddings"),
+    "another encoder": (layout_of(vectors="another-00000000_768"), "another encoder"),
     "no layout": (no_layout, "cut short"),
     "half a layout": (layout_reads(b'{"shard": "sha'), "cannot be read"),
     "a list for a layout": (layout_reads(b"[]"), "cannot be read"),
@@ -360,6 +362,35 @@ async def test_no_byte_of_the_forgotten_is_left(tmp_path: Path, way: str) -> Non
     assert traces(folder) == {"person": 0, "word": 0}
     async with opened(folder, dense_size=3) as vectors:
         assert await hers(vectors) == (set() if way == "clear" else set(range(1_000, 1_300)))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "dense_size"), [("a/new-encoder", 3), ("an/old-encoder", 4), (None, 3), (None, None)]
+)
+async def test_nothing_of_another_encoder_s_vectors_is_left_when_the_folder_is_open(
+    tmp_path: Path, encoder: str | None, dense_size: int | None
+) -> None:
+    folder = tmp_path / "vectors"
+    async with opened(folder, dense_size=3, encoder="an/old-encoder") as vectors:
+        await vectors.upsert(points(range(60), of=SENTINEL, embedding=SECRET))
+        await vectors.flush()
+        assert "old-encoder" in the_shard(folder).name
+        assert all(traces(folder).values())
+
+    async with opened(folder, dense_size=dense_size, encoder=encoder) as vectors:
+        assert traces(folder) == {"person": 0, "word": 0}
+        assert await vectors.count() == 0
+        assert vectors.reason == "it was made by another version, or by another encoder"
+
+
+async def test_the_same_encoder_finds_its_vectors_again(tmp_path: Path) -> None:
+    folder = tmp_path / "vectors"
+    async with opened(folder, dense_size=3, encoder="an/old-encoder") as vectors:
+        await vectors.upsert(points(range(3), embedding=Embedding({WORD: 1.0}, (1.0, 0.0, 0.0))))
+
+    async with opened(folder, dense_size=3, encoder="an/old-encoder") as vectors:
+        assert vectors.reason is None
+        assert await hers(vectors) == {0, 1, 2}
 
 
 async def test_compacting_keeps_the_order_of_what_is_found(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.conversation.model import EmotionLabel, TurnId
-from storage.vectors import Embedding, Point, VectorsUnreachable
+from storage.vectors import PLACES, Embedding, Point, VectorsUnreachable, place_of
 from storage.vectors_server import ServerVectors
 from tests.qdrant_server import QdrantServer, connected, qdrant_server
 from tests.storage.examples import JUN, MINA, NOON
@@ -49,6 +50,80 @@ async def test_a_collection_is_made_once_and_named_after_its_layout(server: Qdra
     assert await other.count() == 0
     await other.close()
     assert server.collections() == ["mentos_768", "mentos_sparse"]
+
+
+NAMES = [
+    "jhgan/ko-sroberta-multitask",
+    "jhgan/ko_sroberta_multitask",
+    "somebody/ko-sroberta-multitask",
+    "jhgan/ko-sroberta-multitask@2",
+    "JHGAN/KO-SROBERTA-MULTITASK",
+    "한국어/문장",
+    "x" * 300,
+]
+
+
+def test_no_two_encoders_share_a_place_and_each_name_is_fit_for_one() -> None:
+    places = {place_of(name, size) for name in NAMES for size in (384, 768)} | {
+        place_of(None, 768),
+        place_of(None, None),
+    }
+
+    assert len(places) == 2 * len(NAMES) + 2
+    assert all(re.fullmatch(PLACES, place) for place in places)
+    assert all(re.fullmatch(r"[a-z0-9_-]{1,80}", place) for place in places)
+    assert any(place.startswith("ko-sroberta-multitask-") for place in places)
+
+
+async def test_what_is_deleted_is_deleted_from_every_encoder_s_collection(server: QdrantServer) -> None:
+    places = [("one", 3), ("two", 3), (None, 3), (None, None)]
+    everywhere = [await connected(server.url, dense_size=size, encoder=name) for name, size in places]
+    for vectors, (_, size) in zip(everywhere, places, strict=True):
+        embedding = Embedding({7: 1.0}, (1.0, 0.0, 0.0) if size else None)
+        await vectors.upsert(
+            [
+                *(Point(TurnId(each), MINA.user_id, NOON, EmotionLabel.SAD, embedding) for each in (1, 2)),
+                Point(TurnId(3), JUN.user_id, NOON, EmotionLabel.SAD, embedding),
+            ]
+        )
+
+    await everywhere[0].delete(MINA.user_id, {TurnId(1)})
+    assert [await vectors.count(MINA.user_id) for vectors in everywhere] == [1] * 4
+    await everywhere[3].forget(MINA.user_id)
+
+    assert [await vectors.count(MINA.user_id) for vectors in everywhere] == [0] * 4
+    assert [await vectors.count(JUN.user_id) for vectors in everywhere] == [1] * 4
+    for vectors in everywhere:
+        await vectors.close()
+
+
+async def test_pruning_removes_what_other_encoders_left_and_nothing_of_another_deployment(server: QdrantServer) -> None:
+    others = ["mentos_staging", "mentoss"]
+    theirs = [await connected(server.url, dense_size=size, collection=name) for name in others for size in (None, 768)]
+    old = [await connected(server.url, dense_size=3, encoder=name) for name in ("one", None)]
+    new = await connected(server.url, dense_size=3, encoder="two")
+    foreign = {"mentos_staging_sparse", "mentos_staging_768", "mentoss_sparse", "mentoss_768"}
+
+    gone = await new.prune()
+
+    assert gone == ["mentos_3", f"mentos_{place_of('one', 3)}"]
+    assert set(server.collections()) == {*foreign, f"mentos_{place_of('two', 3)}"}
+    for vectors in (*theirs, *old, new):
+        await vectors.close()
+
+
+async def test_a_collection_that_is_pruned_during_a_deletion_is_no_longer_asked_for(server: QdrantServer) -> None:
+    old = await connected(server.url, dense_size=3, encoder="one")
+    new = await connected(server.url, dense_size=3, encoder="two")
+    await new.upsert([POINT])
+
+    outcomes = await asyncio.gather(new.forget(MINA.user_id), new.prune(), return_exceptions=True)
+    await new.forget(MINA.user_id)
+
+    assert {type(each) for each in outcomes} <= {type(None), list, VectorsUnreachable}
+    assert await new.count() == 0
+    for vectors in old, new:
+        await vectors.close()
 
 
 async def test_two_processes_that_start_at_once_share_the_collection(server: QdrantServer) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.backends.scripted.bank import LOW, Asks, Bank, Mood, Occasion, Where
@@ -88,7 +88,7 @@ class ScriptedCounsellor:
         self._join = join
         self._reflector = Reflector(lexicon=self._bank.reflection, join=join)
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         for i, sentence in enumerate(self.sentences(situation)):
             yield f" {sentence}" if i else sentence
 

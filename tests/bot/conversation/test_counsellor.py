@@ -1,7 +1,7 @@
 """What a person experiences of one message, told through working fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -160,7 +160,7 @@ class TestAnswering:
         order: list[str] = []
 
         class Slow:
-            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+            async def draft(self, situation: Situation) -> AsyncGenerator[str]:
                 order.append(f"+{situation.text}")
                 if len(order) == 2:
                     both.set()
@@ -392,7 +392,7 @@ class TestEmergency:
         thinking, go_on = asyncio.Event(), asyncio.Event()
 
         class Slow:
-            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+            async def draft(self, situation: Situation) -> AsyncGenerator[str]:
                 thinking.set()
                 await go_on.wait()
                 yield "늦은 답이에요."
@@ -429,7 +429,7 @@ class TestEmergency:
         spoken, go_on = asyncio.Semaphore(0), asyncio.Event()
 
         class Interrupted:
-            async def draft(self, situation: Situation) -> AsyncIterator[str]:
+            async def draft(self, situation: Situation) -> AsyncGenerator[str]:
                 yield "첫 문장이에요.\n"
                 spoken.release()
                 await go_on.wait()

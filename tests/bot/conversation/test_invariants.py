@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Model:
         self.mood = mood
         self.asked: list[Situation] = []
 
-    async def draft(self, situation: Situation) -> AsyncIterator[str]:
+    async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         self.asked.append(situation)
         match self.mood:
             case "down":

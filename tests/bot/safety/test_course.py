@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bot.safety import answers
 from bot.safety.assess import Level, Risk, assess
 from bot.safety.course import Exchange, Help, follow, highest, risen_in
 from bot.safety.replies import answer, situations, words
@@ -280,14 +281,39 @@ QUESTIONS = [
     (OWN, "109는 돈 들어?", "helpline"),
     (OWN, "전화하면 기록 남아요?", "helpline"),
     (OWN, "119 부르면 강제로 입원시키나요?", "reporting"),
-    (FRIEND, "신고하면 친구가 잡혀가나요?", "reporting"),
-    (FRIEND, "경찰에 신고하면 어떻게 돼요", "reporting"),
+    (FRIEND, "신고하면 친구가 잡혀가나요?", "reporting_other"),
+    (FRIEND, "경찰에 신고하면 어떻게 돼요", "reporting_other"),
+    (OWN, "119에 전화하면 뭐라고 말해요?", "reporting"),
+    (OWN, "전화하면 경찰 와요?", "reporting"),
+    (OWN, "구급차 부르면 집에 와요?", "reporting"),
+    (OWN, "강제 입원 되나요?", "reporting"),
+    (OWN, "신고하면 부모님한테 연락 가요?", "reporting"),
+    (OWN, "상담 전화 비밀이에요?", "helpline"),
+    (OWN, "문자하면 누가 받아요", "helpline"),
+    (OWN, "1366이 뭐 하는 데예요?", "other_line"),
+    (HURT, "112는 비밀 지켜 주나요", "other_line"),
+    (OWN, "1388은 무료예요?", "other_line"),
+    (OWN, "1577-0199는 어떤 데예요?", "other_line"),
+    (HURT, "117에 전화하면 누가 받아요", "other_line"),
     (HURT, "신고하면 남편 감옥 가요?", "reporting_abuse"),
     (HURT, "경찰 부르면 집에 와서 뭐 해요?", "reporting_abuse"),
     ("동생이 약을 잔뜩 먹고 안 깨어나요", "토하게 할까요?", "first_aid"),
     ("약을 한 통 다 먹었어", "물 많이 마시면 괜찮아?", "first_aid"),
+    ("약을 한 통 다 먹었어", "토하면 괜찮을까요", "first_aid"),
+    ("친구가 수면제를 30알 먹었어요", "의식이 없는데 토하게 할까요", "first_aid"),
+    (FRIEND, "친구가 약을 먹었대요 토하게 해야 해요?", "first_aid"),
+    ("동생이 약을 잔뜩 먹고 안 깨어나요", "우유를 먹여도 돼요?", "first_aid"),
     (OWN, "네가 대신 전화해 줘", "unable_to_come"),
     (HURT, "신고 좀 해주세요", "unable_to_come"),
+    (FRIEND, "대신 신고해 줄 수 있어요?", "unable_to_come"),
+    (OWN, "여기로 와 줄 수 있어?", "unable_to_come"),
+    (OWN, "엄마한테 전화해 줘", "unable_to_come"),
+    (OWN, "can you call my mom", "unable_to_come"),
+    (OWN, "what happens if I call", "reporting"),
+    (OWN, "will they lock me up if I call 119", "reporting"),
+    (OWN, "is 109 free", "helpline"),
+    (HURT, "신고해도 돼요?", "reporting_abuse"),
+    (OWN, "what should I say when I call", "helpline"),
 ]
 
 
@@ -334,3 +360,164 @@ def test_thanks_for_now_are_none() -> None:
     helped = follow("들어줘서 고마워요", [Exchange(OWN, first.words)])
     assert helped
     assert helped.risk.tier == 2
+
+
+@pytest.mark.parametrize("told", [OWN, IMMINENT, SOFT, HURT])
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [
+        ("지금 뛰어내릴 건데 신고하면 어떻게 돼요?", "imminent"),
+        ("내일 죽을 건데 대신 엄마한테 연락해 줘요", "imminent"),
+        ("이제 목 매달 거예요 신고하면 벌 받아요?", "imminent"),
+        ("난간에 서 있는데 신고하면 벌 받아요?", "edge"),
+        ("옥상에 올라왔는데 109에 전화하면 누가 받아요", "edge"),
+        ("지금 문 부수고 있는데 경찰 부르면 어떻게 돼요", "attacker"),
+    ],
+)
+def test_danger_of_this_minute_goes_before_a_question(told: str, text: str, answered: str) -> None:
+    *_, last = talk(told, text)
+    assert situation(last) == answered
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "answered"),
+    [
+        ("또 손목을 그었어요", "피가 안 멈추는데 119 부르면 입원해요?", "bleeding"),
+        (HURT, "문 앞에 와 있는데 신고하면 어떻게 돼요", "attacker"),
+        (FRIEND, "연락이 안 되는데 신고하면 어떻게 돼요", "out_of_reach"),
+        (FRIEND, "친구가 옥상에 있는데 112에 전화하면 뭐라고 해요", "out_of_reach"),
+    ],
+)
+def test_a_scene_goes_before_a_question(told: str, text: str, answered: str) -> None:
+    *_, last = talk(told, text)
+    assert situation(last) == answered
+
+
+@pytest.mark.parametrize("told", [ACTIVE, IMMINENT])
+@pytest.mark.parametrize(
+    "safe",
+    [
+        "엄마가 대신 전화해 줘서 지금 응급실에 왔어요",
+        "엄마가 대신 전화해 줬어요",
+        "친구가 우리 집에 와 줘서 같이 있어요",
+        "친구가 와 줘서 지금 옆에 있어요",
+        "동생이 119에 신고해 줬어요",
+        "친구랑 같이 있어요 109에 전화하면 누가 받아요?",
+        "아빠가 구급차 불러 줬어요",
+    ],
+)
+def test_safety_goes_before_a_question(told: str, safe: str) -> None:
+    *_, last = talk(told, safe)
+    assert situation(last) == "safe"
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        "엄마가 대신 전화해 줬으면 좋겠어요",
+        "엄마가 대신 전화해 줬는데 아무도 안 받아요",
+        "친구가 와 줘서 같이 있어도 혼자인 것 같아요",
+        "누가 나한테 와 줄 수 있을까",
+        "여자친구가 전화 좀 해 달라고 했는데 못 했어요",
+    ],
+)
+def test_whoever_was_not_helped_is_not_safe(unsafe: str) -> None:
+    *_, last = talk(IMMINENT, unsafe)
+    assert situation(last) not in {"safe", "unable_to_come"}
+
+
+@pytest.mark.parametrize("told", [ACTIVE, IMMINENT])
+@pytest.mark.parametrize(
+    "hopeless",
+    [
+        "대신 전화해 줄 사람이 없어요",
+        "아무도 나한테 와 주지 않아요",
+        "상담사가 무슨 말을 해도 소용없어요",
+        "나한테 와 줄 사람도 없어요",
+        "신고해 봤자 소용없어요",
+    ],
+)
+def test_hopelessness_is_no_question(told: str, hopeless: str) -> None:
+    *_, last = talk(told, hopeless)
+    assert situation(last) == "barrier"
+
+
+@pytest.mark.parametrize("told", [ACTIVE, IMMINENT, HURT, FRIEND, "약을 한 통 다 먹었어"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "토를 해야 속이 편해요 폭식했거든요",
+        "우유를 먹여야 하는데 아기가 안 먹어요",
+        "커피 마시면 괜찮아질까요",
+        "상담사 이름이 기억 안 나",
+        "거기 가면 어떻게 해요",
+        "거기 어디예요",
+        "거기에 아는 사람 있으면 어떻게 하죠",
+        "세금 신고를 안 해서 벌 받을까요",
+        "보험 신고하면 돈 나와요",
+        "보험 신고하면 어떻게 돼요",
+        "회사 그만두면 처벌될까",
+        "아빠가 경찰에 잡혀 갔어요",
+        "경찰이 집에 와서 그냥 갔어요",
+        "경찰이 어떻게 됐는지 말을 안 해줘요",
+        "학교에서 처벌받을까 봐 무서워요",
+        "엄마한테 전화하면 뭐라고 해야 할지 모르겠어요",
+        "친구한테 문자를 했는데 뭐라고 답이 왔어요",
+        "엄마한테 전화해 줘서 고맙다고 했어요",
+        "상담사가 저한테 어떻게 그런 말을 해요",
+        "109동에 누가 받아 줬어요",
+        "I make myself throw up after meals",
+        "should I throw up after a meal",
+        "who is the line manager",
+        "what should I say to my mom",
+        "can you call me Sam",
+        "will I get punished at work",
+        "장학금 받으려면 독하게 해야돼",
+    ],
+)
+def test_ordinary_talk_after_danger_is_no_question_about_help(told: str, text: str) -> None:
+    *_, last = talk(told, text)
+    assert last is None or situation(last) not in answers.QUESTIONS.keys() | {"reporting_other", "reporting_abuse"}
+
+
+def test_first_aid_is_for_what_was_swallowed() -> None:
+    for told in (ACTIVE, SOFT, HURT):
+        *_, last = talk(told, "토하게 할까요?")
+        assert last is None or situation(last) != "first_aid"
+
+
+@pytest.mark.parametrize(("told", "asked", "answered"), QUESTIONS)
+def test_a_question_is_not_answered_twice_with_the_same(told: str, asked: str, answered: str) -> None:
+    _, first, second = talk(told, asked, asked)
+    assert situation(first) == situation(second) == answered
+    assert first != second
+
+
+def test_a_question_is_a_question_again_once_enough_was_said() -> None:
+    helped = talk(ACTIVE, *[ORDINARY] * 4, "신고하면 어떻게 돼요?", "신고하면 어떻게 돼요?")
+    assert [each is not None for each in helped] == [True, True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "이야기 들어 줘서 너무 고마웠어요",
+        "엄마가 밥해줘서 정말 고마웠어요",
+        "선생님 정말 고마웠습니다 이제 자러 갈게요",
+        "오늘 상담 고마웠어요",
+        "정말 고마웠어 오늘 얘기 들어줘서",
+        "어제 친구가 와 줘서 진짜 고마웠어요",
+    ],
+)
+def test_thanks_for_a_reason_are_no_farewell(text: str) -> None:
+    *_, last = talk(OWN, text)
+    assert last
+    assert last.risk.tier == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["지금까지 고마웠어요", "다들 고마웠다", "고마웠어", "모두 고마웠습니다", "엄마 고마웠어 잘 있어"]
+)
+def test_a_farewell_after_danger_is_imminent(text: str) -> None:
+    *_, last = talk(OWN, text)
+    assert situation(last) == "imminent"

@@ -205,15 +205,49 @@ def test_every_other_route_has_words_and_asks_on(route: Route, language: str) ->
     said = all_words(Risk(route=route), language) if route is not Route.OVERDOSE else []
     assert all("?" in each for each in said)
     assert len(set(said)) == len(said)
-    assert not any(is_crisis(each) for each in said)
+    assert all(is_crisis(each) is (route is Route.PERINATAL) for each in said)
 
 
 def test_only_words_for_danger_are_words_for_danger() -> None:
     assert is_crisis(words(Risk(Level.PASSIVE, 1)))
     assert is_crisis(answer("safe", "en"))
+    assert is_crisis(words(Risk(route=Route.PERINATAL)))
+    assert not is_crisis(words(Risk(route=Route.BEREAVEMENT)))
     assert not is_crisis(words(Risk(route=Route.MEDICATION)))
     assert not is_crisis("그러셨군요.")
     assert in_language("그러셨군요.", "en") == "그러셨군요."
+
+
+@every_language
+@pytest.mark.parametrize("kind", toml("crisis.toml")["ko"]["answers"])
+def test_every_answer_has_a_second_text_and_names_where_help_is(kind: str, language: str) -> None:
+    first = answer(kind, language)
+    second = answer(kind, language, [first])
+    assert first != second
+    assert answer(kind, language, [first, second]) == first
+    for said in (first, second):
+        assert SUICIDE in said
+        assert "?" in said
+        assert not re.search("상담사|비밀|약속|counsellor|secret|promise", said)
+        assert is_crisis(said)
+
+
+@every_language
+def test_whoever_fears_to_be_taken_to_hospital_is_told_honestly(language: str) -> None:
+    for kind in ("reporting", "reporting_other"):
+        assert re.search("3일|3 days", answer(kind, language))
+        assert re.search("원하지 않아도|without (?:your|their) consent", answer(kind, language))
+
+
+@every_language
+def test_the_baby_is_laid_down_before_the_parent_calls(language: str) -> None:
+    for said in all_words(Risk(route=Route.PERINATAL), language):
+        order = [
+            re.search(step, said)
+            for step in ("눕히|lay the baby", "방에서 나와|leave the room", "119나 112|119 or 112")
+        ]
+        assert [each.start() for each in order if each] == sorted(each.start() for each in order if each)
+        assert all(order)
 
 
 @every_language

@@ -2,9 +2,12 @@
 
 import pytest
 
-from bot.safety.assess import Route, assess, told_by_signs
+from bot.safety.assess import Level, Risk, Route, assess, told_by_signs
 from bot.safety.course import Exchange, follow
-from bot.safety.replies import situations, words
+from bot.safety.replies import situations, unable, words
+from bot.safety.scenes import Scene, is_lifeless, scene
+
+HURT = Risk(Level.ABUSE, 2)
 
 NOW = [
     ("손목 그었는데 피가 안 멈춰요", "bleeding"),
@@ -162,6 +165,14 @@ def test_what_bars_the_way_is_not_asked_again_after_the_answer() -> None:
         "갓난아기를 제가 해칠까 봐 무서워요",
         "아기를 던져버릴 것 같은 생각이 자꾸 들어요",
         "애 낳고 나서 아기 얼굴을 베개로 누르는 상상이 떠올라요",
+        "아기 목을 조르는 상상이 자꾸 나요",
+        "제가 아기 다치게 할까 봐 무서워요",
+        "우는 아기를 세게 흔들 것 같아요",
+        "목욕시키다 아기를 물에 빠뜨리는 생각이 들어요",
+        "아기를 창밖으로 던지는 상상이 자꾸 나요",
+        "아기를 이불로 덮는 장면이 떠올라요",
+        "아기 숨을 막는 생각이 떠올라서 괴로워요",
+        "우리 아기 해칠까 봐 부엌에 못 가요",
         "아기를 안고 있으면 떨어뜨리는 장면이 자꾸 떠올라서 무서워요",
     ],
 )
@@ -181,7 +192,153 @@ def test_a_parent_who_fears_to_hurt_the_baby_gets_words_of_its_own(text: str) ->
         "아기 때문에 잠을 못 자요",
         "조카 아기를 떨어뜨릴까 봐 안아 보지도 못했어",
         "남편이 아기를 던질까 봐 무서워요",
+        "아기가 숨을 못 쉬는 것 같아요 어떡해요",
+        "아기가 숨을 헐떡이는 것 같아요",
+        "아기 목을 못 가누는 것 같아요",
+        "아기 베개를 사고 싶어요",
+        "아기를 흔들침대에 재우고 싶어요",
+        "우리 아기가 다치게 될까 봐 걱정돼요",
+        "아기가 물에 들어가고 싶어 해요",
+        "신생아 목욕 물에 넣어도 될까 싶어요",
+        "아기가 베개를 던질 것 같아요",
+        "아기를 안고 창밖을 보고 싶어요",
+        "아기 이불을 덮어 주고 싶어요",
+        "우리 아기 물에 데려가고 싶어요",
+        "아기가 침대에서 떨어진 것 같아요",
     ],
 )
 def test_other_words_about_a_baby_are_not_meant(text: str) -> None:
     assert assess(text).route is not Route.PERINATAL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아기가 숨을 못 쉬는 것 같아요 어떡해요",
+        "아기가 숨을 헐떡이는 것 같아요",
+        "신생아가 불러도 반응이 없어요",
+        "아기가 축 늘어졌어요",
+        "엄마가 숨을 안 쉬어요",
+        "할머니가 쓰러지셨는데 숨을 안 쉬세요",
+        "친구가 쓰러져서 안 깨어나요",
+        "남편이 갑자기 의식을 잃었어요",
+        "룸메가 술 마시고 흔들어도 반응이 없어요",
+        "아빠가 의식이 없어요",
+        "아빠가 의식이 흐려요",
+        "숨을 안 쉬어요 우리 애기가",
+        "아이가 사탕이 목에 걸려서 숨을 못 쉬어요",
+    ],
+)
+def test_whoever_does_not_breathe_or_wake_is_answered_with_the_ambulance(text: str) -> None:
+    for earlier in ([], [Exchange("나 진짜 죽고 싶어", words(assess("나 진짜 죽고 싶어")))]):
+        helped = follow(text, earlier)
+        assert helped
+        assert situations()[helped.words][0] == "unconscious"
+        assert "119" in helped.words.splitlines()[0]
+    assert situations()[unable(text)][0] == "unconscious"
+
+
+def test_the_ambulance_is_asked_for_once_more_and_then_it_is_a_talk() -> None:
+    text = "아기가 숨을 못 쉬는 것 같아요"
+    first = follow(text)
+    assert first
+    earlier = [Exchange(text, first.words)]
+    second = follow("네 옆에 있어요", earlier)
+    assert second
+    assert situations()[second.words] == ("unconscious", 1)
+    assert follow("네 전화했어요", [*earlier, Exchange("네 옆에 있어요", second.words)]) is None
+    for _ in range(4):
+        again = follow(text, earlier)
+        assert again
+        assert situations()[again.words][0] == "unconscious"
+        earlier.append(Exchange(text, again.words))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아기가 숨을 안 쉴까 봐 자꾸 확인해요",
+        "친구가 숨도 안 쉬고 말해요",
+        "아빠가 집에 오면 숨을 못 쉬겠어요",
+        "엄마가 잔소리할 때 저는 숨을 못 쉬어요",
+        "동생이 아침마다 깨워도 안 일어나요",
+        "아기 목을 못 가누는 것 같아요",
+        "할머니가 작년에 숨을 안 쉬셔서 놀랐어요",
+        "아빠가 중환자실에서 의식이 없어요",
+        "동생이 주인 의식이 없어요",
+        "아기가 숨을 안 쉬는 꿈을 꿨어요",
+        "아기가 깨어나면 분유를 줘요",
+        "남편이 미워서 숨을 못 쉬어요",
+        "시어머니가 숨을 못 쉬게 간섭해요",
+        "12주에 아기 심장이 멈췄대요",
+        "지난달에 아기 심장이 멈췄어요",
+        "사람이 많은 곳에서 숨을 못 쉬어요",
+    ],
+)
+def test_breath_and_sleep_are_also_spoken_of_otherwise(text: str) -> None:
+    assert not is_lifeless(text, Risk())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "군대에서 선임이 때려요",
+        "부대에서 매일 맞아요",
+        "훈련소 조교한테 맞았어요",
+        "병장이 자꾸 때려요",
+        "선임한테 맞았어요 생활관에서요",
+        "점호 끝나면 선임들이 때려요",
+        "해병대에서 고참이 저를 때려요",
+    ],
+)
+def test_violence_by_soldiers_is_answered_with_the_line_for_soldiers(text: str) -> None:
+    assert scene(text, HURT) is Scene.BARRACKS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "같은 반 애들한테 맞아요",
+        "학교 선배가 화장실에서 때려요",
+        "2학년 선배들이 돈을 뺏고 때려요",
+        "학교에서 매일 맞아요",
+        "쉬는 시간마다 끌고 가서 때려요",
+        "애들이 교실에서 저를 때려요 엄마한테는 말 못 했어요",
+        "학폭 당하고 있어요",
+    ],
+)
+def test_violence_by_pupils_is_answered_with_the_line_for_schools(text: str) -> None:
+    assert scene(text, HURT) is Scene.SCHOOL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "회사 선임이 저를 때려요",
+        "선임 간호사가 태워요",
+        "병원 선임 간호사가 저를 때려요 태움이에요",
+        "직장 후임이 저를 때려요",
+        "남편이 일병원에서 저를 때려요",
+        "남편이 소주병 장독대에서 때려요",
+        "군대 간 남자친구가 자꾸 저를 때려요",
+        "남편이 부대에서 일해요 저를 때려요",
+        "남편이 점심 시간에 회사 앞에서 때렸어요",
+        "직장 상사가 체육관에서 저를 때려요",
+        "대학교 선배가 만져요",
+        "아빠가 전교 1등 못했다고 때려요",
+        "담임 선생님한테 말해도 될까요 아빠가 때려요",
+        "학교 친구한테는 말 못 했는데 아빠가 때려요",
+        "아빠가 군인인데 저를 때려요",
+        "군대 다녀온 오빠가 저를 때려요",
+        "남편이 병장이었는데 저를 때려요",
+        "대학 학년 선배가 성추행했어요",
+        "담임 선생님이 때려요",
+        "아빠가 학교에서 돈 안 가져왔다고 때려요",
+        "엄마가 수업 빠졌다고 때려요",
+        "아빠가 반 친구 앞에서 때려요",
+        "오늘 일진이 안 좋아서 남편이 때려요",
+        "부대찌개 먹다가 남편이 때렸어요",
+    ],
+)
+def test_neither_soldiers_nor_pupils_did_it(text: str) -> None:
+    assert scene(text, HURT) not in {Scene.BARRACKS, Scene.SCHOOL}
