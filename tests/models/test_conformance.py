@@ -13,11 +13,11 @@ SAID: Any = [{"role": "user", "content": "잠이 안 와요"}]
 
 
 async def by_openai(server: ChatServer) -> str:
-    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0) as client:
-        async with await client.chat.completions.create(
-            messages=SAID, model="tgi", max_tokens=64, stream=True
-        ) as chunks:
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+    async with (
+        openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0) as client,
+        await client.chat.completions.create(messages=SAID, model="tgi", max_tokens=64, stream=True) as chunks,
+    ):
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
 
 
 async def by_hub(server: ChatServer) -> str:
