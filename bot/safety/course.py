@@ -213,8 +213,8 @@ def _is_safe_from(risk: Risk, text: str) -> bool:
 
 
 def _is_safe_now(text: str, now: Risk, risen: Risk) -> bool:
-    """Whether safety is all that is told; worry about whoever is there is no danger beside it."""
-    return _is_safe_from(risen, text) and (not now.is_urgent or now == Risk(Level.THIRD_PARTY, 1))
+    """Whether safety is told, whatever doubt would only be asked about beside it."""
+    return _is_safe_from(risen, text) and now.tier <= 1
 
 
 def _is_over(risen: Risk, earlier: Sequence[Exchange]) -> bool:

@@ -521,3 +521,11 @@ def test_thanks_for_a_reason_are_no_farewell(text: str) -> None:
 def test_a_farewell_after_danger_is_imminent(text: str) -> None:
     *_, last = talk(OWN, text)
     assert situation(last) == "imminent"
+
+
+def test_a_gentle_doubt_does_not_unsay_that_somebody_is_there() -> None:
+    first = follow(OWN)
+    assert first
+    helped = follow("엄마가 옆에 있어요", [Exchange(OWN, first.words)])
+    assert helped
+    assert situations()[helped.words][0] == "safe"
