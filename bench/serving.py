@@ -13,7 +13,7 @@ import socket
 import statistics
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, process_time
@@ -140,7 +140,7 @@ def costs_of_others(times: int, python: str) -> dict[str, float]:
     return found
 
 
-async def against_the_server(conversations: int, pause_ms: float) -> dict[str, float]:
+async def against_the_server(conversations: int, pause_ms: float) -> dict[str, object]:
     """Compare when the first sentence and the end are shown with when the server wrote them, everybody at once."""
     with server(TOKENS, pause_ms) as url:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -154,15 +154,22 @@ async def against_the_server(conversations: int, pause_ms: float) -> dict[str, f
                     first = first or perf_counter() - begun
                 return first, perf_counter() - begun
 
-            await shown()
-            taken = await asyncio.gather(*(shown() for _ in range(conversations)))
+            turns = [await asyncio.gather(*(shown() for _ in range(conversations))) for _ in range(2)]
             async with session.get(f"{url}/times") as response:
-                own = (await response.json())[1:]
+                own = await response.json()
             await replica.close()
+    return {
+        "conversations": conversations,
+        # all connect in one moment
+        "first turn": _beside(turns[0], own[:conversations]),
+        "next turn": _beside(turns[1], own[conversations:]),
+    }
+
+
+def _beside(taken: Sequence[tuple[float, float]], own: Sequence[tuple[float, float]]) -> dict[str, float]:
     first, whole = (statistics.median(each[at] for each in taken) for at in (0, 1))
     own_first, own_whole = (statistics.median(each[at] for each in own) for at in (0, 1))
     return {
-        "conversations": conversations,
         "first sentence, s: the server's own": round(own_first, 3),
         "first sentence, s: shown": round(first, 3),
         "first sentence, ratio": round(first / own_first, 3),
