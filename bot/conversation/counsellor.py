@@ -244,7 +244,7 @@ class Counsellor:
         if self._emergencies[message.account] == calm and (
             helped := care.help_with(turn.text, turns, at=turn.at, language=self._language)
         ):
-            yield Part(helped.words, Kind.CRISIS if helped.risk.is_urgent else Kind.NOTICE)
+            yield Part(helped.words, Kind.CRISIS if is_crisis(helped.words) else Kind.NOTICE)
             emotion = await self._near_emotions.read(turn.text)
             answer = Answer(helped.words, helped.words, emotion.label, (), self._now())
             await counsels.answer(person.user_id, turn.id, answer, anew=anew)

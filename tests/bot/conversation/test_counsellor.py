@@ -484,6 +484,12 @@ class TestCommands:
         assert "109" in part.text
 
 
+async def test_words_for_a_parents_fear_are_shown_as_help() -> None:
+    part, *_ = await Room().say("갓난아기를 제가 해칠까 봐 무서워요")
+    assert part.kind is Kind.CRISIS
+    assert "109" in part.text
+
+
 async def test_two_people_never_see_each_others_turns() -> None:
     room = Room()
     for account in (HANEUL, BADA):
