@@ -51,7 +51,7 @@ def told_apart(info: Mapping[str, Any], models: Mapping[str, Any], *, kind: Kind
     """Read what GET /info and GET /v1/models answered, each empty where the server does not know it.
 
     `kind` overrides what they look like. Only TGI has /info (`get_model_info`, router/src/server.rs); vLLM signs its
-    models, and `transformers serve` (5.23) lists how each is loaded.
+    models, and `transformers serve` lists how each is loaded (from 5.24 on; 5.23 lists none).
     """
     data = models.get("data")
     listed = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []

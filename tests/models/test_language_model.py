@@ -30,7 +30,7 @@ STARTS_WITHIN_S = 120
 
 @dataclass
 class Server:
-    """`transformers serve` (5.23) in a process of its own, on loopback and without a hub."""
+    """`transformers serve` in a process of its own, on loopback and without a hub."""
 
     folder: Path
     port: int
