@@ -122,22 +122,22 @@ class OverHttp:
 
     async def emotion(self, texts: Sequence[str]) -> Sequence[Ranking]:
         found = await self._ask("POST", "/v1/emotion", {"texts": list(texts)}, within_s=EMOTION_S)
-        return _read(
+        return _read_each(
             lambda: [
                 Ranking(tuple((s["label"], float(s["score"])) for s in each["scores"]), bool(each["is_confident"]))
                 for each in found["results"]
             ],
-            as_many=len(texts),
+            texts,
         )
 
     async def tone(self, texts: Sequence[str], style: str) -> Sequence[str]:
         found = await self._ask("POST", "/v1/tone", {"texts": list(texts), "style": style}, within_s=TONE_S)
-        return _read(lambda: [str(text) for text in found["texts"]], as_many=len(texts))
+        return _read_each(lambda: [str(text) for text in found["texts"]], texts)
 
     async def embed(self, texts: Sequence[str], *, model: str) -> Sequence[tuple[float, ...]]:
         found = await self._ask("POST", "/v1/embed", {"texts": list(texts)}, within_s=EMBEDDING_S)
         _check_model(str(found.get("model")), model)
-        return _read(lambda: [tuple(map(float, row)) for row in found["dense"]], as_many=len(texts))
+        return _read_each(lambda: [tuple(map(float, row)) for row in found["dense"]], texts)
 
     async def _ask(self, method: str, path: str, body: object = None, *, within_s: float) -> dict[str, Any]:
         headers = {"X-Deadline-Ms": str(int(within_s * 1000))}
@@ -164,12 +164,16 @@ def _check_model(found: str, wanted: str) -> None:
         raise NoAnswer(f"there is {found}, where MENTOS_EMBEDDING__MODEL wants {wanted}")
 
 
-def _read(read: Callable[[], T], *, as_many: int | None = None) -> T:
+def _read(read: Callable[[], T]) -> T:
     try:
-        found = read()
+        return read()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NoAnswer(f"an answer of another shape ({type(error).__name__})") from None
-    if as_many is not None and len(found) != as_many:  # type: ignore[arg-type]
+
+
+def _read_each(read: Callable[[], list[T]], texts: Sequence[str]) -> list[T]:
+    found = _read(read)
+    if len(found) != len(texts):
         raise NoAnswer("an answer for another number of texts")
     return found
 

@@ -1,5 +1,6 @@
 """How many tokens a text has, by the model's own tokenizer where its file is at hand."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +19,13 @@ def counter(tokenizer: Path | None) -> Callable[[str], int]:
         from tokenizers import Tokenizer
     except ImportError:
         raise Mendable("MENTOS_LLM__TOKENIZER needs the tokenizers library: pip install tokenizers") from None
-    try:
-        read = Tokenizer.from_file(str(tokenizer))
-    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+    try:  # looked at first, because the library raises bare exceptions
+        written = tokenizer.read_text("utf-8")
+        json.loads(written)["model"]["type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Mendable(
             f"MENTOS_LLM__TOKENIZER: {tokenizer} is no tokenizer.json ({type(error).__name__}); "
             "name the file of the model's folder"
         ) from None
+    read = Tokenizer.from_str(written)
     return lambda text: len(read.encode(text, add_special_tokens=False).ids) + TEMPLATE_TOKENS
