@@ -21,7 +21,7 @@ NO = re.compile(
 DENIES = re.compile(
     r"그런 ?(?:생각|마음|뜻)(?:은|까지는?|이|도)? ?(?:전혀 |절대 |이제 )?(?:없|안 ?(?:해|들|하)|아니)"
     r"|(?:죽|자살)[가-힣 ]{0,8}(?:생각|마음)[가-힣 ]{0,5}?(?:은|이|도|거)? ?(?:전혀 |절대 |이제 |정말 )?(?:없|안 ?(?:해|들|하)|아니)"
-    r"|죽고 ?싶(?:지는? ?않|은 ?(?:건|것은|게|정도는) ?아니|진 ?않)|no(?:t)? (?:thoughts?|plans?) of (?:dying|suicide)|don'?t want to die",
+    r"|죽고 ?싶(?:지는? ?않|(?:은|다는) ?(?:건|것은|게|거는|정도는|말은|얘기는|뜻은) ?아니|진 ?않)|no(?:t)? (?:thoughts?|plans?) of (?:dying|suicide)|don'?t want to die",
     re.IGNORECASE,
 )
 _NOT_YES = re.compile(r"없|아니|안 |않|괜찮|못 |\b(?:no|not)\b", re.IGNORECASE)

@@ -529,3 +529,24 @@ def test_a_gentle_doubt_does_not_unsay_that_somebody_is_there() -> None:
     helped = follow("엄마가 옆에 있어요", [Exchange(OWN, first.words)])
     assert helped
     assert situations()[helped.words][0] == "safe"
+
+
+@pytest.mark.parametrize(
+    "text", ["아니 죽고 싶다는 건 아니에요", "죽고 싶다는 말은 아니었어요", "죽고 싶다는 뜻은 아니에요"]
+)
+def test_a_wish_that_is_denied_in_so_many_words_is_denied(text: str) -> None:
+    told = "나 같은 건 없어지는 게 낫겠지"
+    first = follow(told)
+    assert first
+    helped = follow(text, [Exchange(told, first.words)])
+    assert helped
+    assert situations()[helped.words][0] == "denied"
+
+
+@pytest.mark.parametrize("text", ["죽고 싶다는 게 아니라 죽을 거라고요", "죽고 싶다는 건 아닌데 오늘 밤에 끝내려고요"])
+def test_a_denial_that_leads_to_worse_is_none(text: str) -> None:
+    first = follow(OWN)
+    assert first
+    helped = follow(text, [Exchange(OWN, first.words)])
+    assert helped
+    assert situations()[helped.words][0] != "denied"
