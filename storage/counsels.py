@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -101,6 +102,7 @@ _HEARD = (
         dialog.c.user_id == bindparam("of_user"),
     )
 )
+_STANDS = select(dialog).where(dialog.c.dialog_id == bindparam("of_turn"), dialog.c.user_id == bindparam("of_user"))
 _ADD_COUNSEL = insert(counsel)
 _ADD_DIALOG = insert(dialog)
 _ADD_INBOUND = insert(inbound)
@@ -368,6 +370,14 @@ class SqlCounsels:
             if heard is None:
                 raise
             return _turn(heard, key)
+
+    def alone(self, user_id: UserId, doing: str) -> AbstractAsyncContextManager[bool]:
+        return self._database.alone(f"{user_id} {doing}")
+
+    async def find(self, user_id: UserId, turn_id: TurnId) -> Turn | None:
+        where = {"of_user": user_id, "of_turn": turn_id}
+        row = await self._database.read(lambda connection: connection.execute(_STANDS, where).first())
+        return _turn(row, await self._keys.of(user_id)) if row else None
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
         return await self._turns(_RECENT, user_id, limit=limit)

@@ -1,10 +1,11 @@
 """Where rows lie: MySQL, or one SQLite file. The same plain functions on a `Connection` run on both."""
 
 import asyncio
+import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Protocol, TypeVar
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from bot.conversation.model import Mendable
+from storage.named_locks import NamedLocks
 
 T = TypeVar("T")
 
@@ -56,6 +58,13 @@ class Database(Protocol):
         """
         ...
 
+    def alone(self, what: str) -> AbstractAsyncContextManager[bool]:
+        """Keep other processes from doing `what` meanwhile; says whether there may be any.
+
+        Tasks of one process are not kept apart.
+        """
+        ...
+
     async def discard_log(self) -> None:
         """Empty SQLite's write-ahead log, which still holds what was deleted. Elsewhere the server decides."""
         ...
@@ -93,6 +102,9 @@ class SqliteDatabase:
 
     async def write(self, fn: Callable[[Connection], T], *, idempotent: bool = False) -> T:
         return await self._in_thread(lambda: self._transact("BEGIN IMMEDIATE", fn))
+
+    def alone(self, what: str) -> AbstractAsyncContextManager[bool]:
+        return nullcontext(enter_result=False)  # the data folder is held by one process
 
     async def discard_log(self) -> None:
         await self._in_thread(self._discard_log)
@@ -181,6 +193,7 @@ class MysqlDatabase:
             pool_size=10,
             max_overflow=10,
         )
+        self._locks = NamedLocks(self._engine)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         return await self._run(fn, self._engine.connect, may_repeat=True)
@@ -188,10 +201,16 @@ class MysqlDatabase:
     async def write(self, fn: Callable[[Connection], T], *, idempotent: bool = False) -> T:
         return await self._run(fn, self._engine.begin, may_repeat=idempotent)
 
+    @asynccontextmanager
+    async def alone(self, what: str) -> AsyncIterator[bool]:
+        async with self._locks.hold(hashlib.blake2b(what.encode(), digest_size=24).hexdigest()):  # 64 letters at most
+            yield True
+
     async def discard_log(self) -> None:
         pass
 
     async def close(self) -> None:
+        await self._locks.close()
         await self._engine.dispose()
 
     async def _run(

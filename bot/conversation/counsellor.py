@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -217,23 +218,16 @@ class Counsellor:
 
         A turn that is answered is answered `anew`, or its reply is repeated where it may not have arrived.
         """
-        counsels, character = self._counsels_of(person), self._character_of(person)
-        turnstile = self._turnstile_of(person)
-        must_wait = turnstile.locked()
-        async with turnstile:
-            if must_wait:  # it may have been answered meanwhile
-                now = await (
-                    counsels.last(person.user_id, at=message.at)
-                    if anew
-                    else counsels.hear(person.user_id, message, character=character)
-                )
-                turn = now if now and now.id == turn.id else turn
-            if turn.answer and not anew:
-                if turn.delivered_at is None and turn.answer.reply:
-                    yield Part(turn.answer.reply)
+        async with self._turn_of(person) as is_stale:
+            stands = await self._counsels_of(person).find(person.user_id, turn.id) if is_stale else turn
+            if stands is None:  # undone meanwhile
+                return
+            if stands.answer and not anew:
+                if stands.delivered_at is None and stands.answer.reply:
+                    yield Part(stands.answer.reply)
                 return
 
-            async for part in self._reply(turn, message, person, calm, anew=anew):
+            async for part in self._reply(stands, message, person, calm, anew=anew):
                 yield part
 
     async def _reply(
@@ -344,8 +338,13 @@ class Counsellor:
         """What somebody who has just consented said off the record: thought about, and never stored."""
         return await self._off_record.recent(person.user_id, limit=TURNS_RECALLED) if person.is_on_record else ()
 
-    def _turnstile_of(self, person: Person, before: str = "turns") -> asyncio.Lock:
-        return self._turnstiles.setdefault(f"{person.user_id} {before}", asyncio.Lock())
+    @asynccontextmanager
+    async def _turn_of(self, person: Person, doing: str = "turns") -> AsyncIterator[bool]:
+        """Let one thing at a time be done for a person; says whether what was read before may have changed."""
+        turnstile = self._turnstiles.setdefault(f"{person.user_id} {doing}", asyncio.Lock())
+        must_wait = turnstile.locked()
+        async with turnstile, self._counsels_of(person).alone(person.user_id, doing) as has_others:
+            yield must_wait or has_others
 
     # Who it is, and what they allow.
 
@@ -408,13 +407,13 @@ class Counsellor:
                 await self._counsels.end(person.user_id, at=self._now())
                 return Part(self._words["new_counsel"], Kind.NOTICE)
             case Verb.UNDO:
-                async with self._turnstile_of(person):
+                async with self._turn_of(person):
                     undone = await self._counsels_of(person).undo(person.user_id, at=message.at)
                 return Part(self._words["undone" if undone else "nothing_said"], Kind.NOTICE)
             case Verb.EMOTION:
                 return await self._correct(command.argument, person)
             case Verb.PLAN:
-                async with self._turnstile_of(person, "plan"):  # not behind a reply that is under way
+                async with self._turn_of(person, "plan"):  # not behind a reply that is under way
                     return await self._plan(command.argument, person)
             case Verb.MOOD:
                 return await self._show_mood(person)

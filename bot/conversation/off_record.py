@@ -4,6 +4,7 @@ import itertools
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -89,6 +90,14 @@ class OffTheRecord:
         turn = Turn(TurnId(next(self._ids)), counsel.id, message.text, message.at)
         counsel.turns.append((message, turn))
         return turn
+
+    def alone(self, user_id: UserId, doing: str) -> AbstractAsyncContextManager[bool]:
+        return nullcontext(enter_result=False)
+
+    async def find(self, user_id: UserId, turn_id: TurnId) -> Turn | None:
+        counsels = (self._counsels.get(user_id), self._ended.get(user_id))
+        turns = (turn for counsel in counsels if counsel for _, turn in counsel.turns)
+        return next((turn for turn in turns if turn.id == turn_id), None)
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
         self._forget()

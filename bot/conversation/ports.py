@@ -1,6 +1,7 @@
 """What the conversation needs of the world, in its own words. `storage` and `bot.backends` fulfil these."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -80,6 +81,14 @@ class Counsels(Protocol):
 
         Unique on account and message id: a redelivery returns the turn as it stands.
         """
+        ...
+
+    def alone(self, user_id: UserId, doing: str) -> AbstractAsyncContextManager[bool]:
+        """Keep other processes from `doing` the same for this person meanwhile; says whether there may be any."""
+        ...
+
+    async def find(self, user_id: UserId, turn_id: TurnId) -> Turn | None:
+        """Return a turn as it stands now, or nothing where it was undone."""
         ...
 
     async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:

@@ -278,3 +278,16 @@ async def test_a_safety_plan_is_kept_replaced_and_its_writers_own(counsels: Coun
     await counsels.keep_plan(MINA.user_id, "둘 😀")
     assert await counsels.plan(MINA.user_id) == "둘 😀"
     assert await counsels.plan(JUN.user_id) is None
+
+
+async def test_a_turn_can_be_looked_at_as_it_stands_by_whom_it_belongs_to(counsels: Counsels) -> None:
+    turn = await counsels.hear(MINA.user_id, MINA.says("안녕"), character=FRIEND)
+    assert await counsels.find(MINA.user_id, turn.id) == turn
+
+    answer = an_answer()
+    await counsels.answer(MINA.user_id, turn.id, answer)
+    assert await counsels.find(MINA.user_id, turn.id) == replace(turn, answer=answer)
+    assert await counsels.find(JUN.user_id, turn.id) is None
+
+    await counsels.undo(MINA.user_id, at=LATER)
+    assert await counsels.find(MINA.user_id, turn.id) is None

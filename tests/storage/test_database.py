@@ -14,6 +14,7 @@ from sqlalchemy.util import await_only
 from storage.database import Database, DatabaseUnreachable, open_database
 from storage.schema import migrate
 from storage.tables import account, character
+from tests.mysql import mortal_mysql
 from tests.storage.conftest import Place, place_on
 
 FRIEND = {"character_id": "mentos", "character_name": "멘토스", "character_model": "rule:friend"}
@@ -271,3 +272,122 @@ def lose(connection: Connection, killer: Database) -> None:
     """Have the server drop this connection in the middle of its transaction."""
     await_only(killer.write(partial(kill, line=own_id(connection))))
     connection.execute(text("SELECT 1"))
+
+
+class Watched:
+    """Something that two tasks must not do at once, and what was seen of it."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.is_going_on = False
+        self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def do(self, database: Database, who: str, what: str = "reply") -> None:
+        async with database.alone(what):
+            assert not self.is_going_on
+            self.is_going_on = True
+            self.begun.append(who)
+            self.has_begun.set()
+            try:
+                await self.may_end.wait()
+            finally:
+                self.is_going_on = False
+
+
+async def is_free(database: Database, what: str = "reply") -> bool:
+    try:
+        async with asyncio.timeout(1), database.alone(what):
+            return True
+    except TimeoutError:
+        return False
+
+
+async def test_two_processes_never_do_the_same_at_once(mysql: Database, other: Database) -> None:
+    watched = Watched()
+    first = asyncio.create_task(watched.do(mysql, "first"))
+    await watched.has_begun.wait()
+    second = asyncio.create_task(watched.do(other, "second"))
+
+    assert not await is_free(other)
+    assert watched.begun == ["first"]
+    assert await is_free(other, "something else")
+    watched.may_end.set()
+
+    await asyncio.gather(first, second)
+    assert watched.begun == ["first", "second"]
+    assert await is_free(other)
+
+
+@pytest.mark.parametrize("moment", ["while it works", "while it waits"])
+async def test_who_is_cancelled_keeps_nobody_waiting(mysql: Database, other: Database, moment: str) -> None:
+    watched = Watched()
+    first = asyncio.create_task(watched.do(mysql, "first"))
+    await watched.has_begun.wait()
+    second = asyncio.create_task(watched.do(other, "second"))
+    await asyncio.sleep(0)
+    cancelled, left = (first, second) if moment == "while it works" else (second, first)
+
+    cancelled.cancel()
+    watched.may_end.set()
+
+    await left
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert await is_free(mysql)
+    assert await is_free(other)
+
+
+async def test_a_process_that_dies_keeps_nobody_waiting(mysql: Database, mysql_place: Place) -> None:
+    doomed = open_database(mysql_place.rows)
+    watched = Watched()
+    holding = asyncio.create_task(watched.do(doomed, "doomed"))
+    await watched.has_begun.wait()
+    assert not await is_free(mysql)
+
+    await doomed.close()  # to the server no more than a connection that ends, as with any death
+
+    assert await is_free(mysql)
+    watched.may_end.set()
+    await holding
+
+
+async def test_a_lock_outlives_no_connection_and_is_taken_again_on_a_new_one(mysql: Database, other: Database) -> None:
+    assert await is_free(mysql)
+    await other.write(lambda connection: kill_all_but(connection))
+
+    watched = Watched()
+    holding = asyncio.create_task(watched.do(mysql, "first"))
+    await watched.has_begun.wait()
+    assert not await is_free(other)
+    watched.may_end.set()
+    await holding
+
+
+def kill_all_but(connection: Connection) -> None:
+    """End every other connection to this database, as a proxy or a server that is tidied up does."""
+    mine = connection.scalar(text("SELECT CONNECTION_ID()"))
+    name = connection.scalar(text("SELECT DATABASE()"))
+    for (id_,) in connection.execute(
+        text("SELECT id FROM information_schema.processlist WHERE db = :db"), {"db": name}
+    ):
+        if id_ != mine:
+            connection.execute(text(f"KILL {int(id_)}"))
+
+
+async def test_where_no_lock_can_be_asked_for_work_goes_ahead(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mortal_mysql(request) as (url, process):
+        database = open_database(url)
+        process.kill()
+        process.wait()
+        assert await is_free(database, "나의 비밀")
+        await database.close()
+    assert "비밀" not in caplog.text
+
+
+async def test_a_file_is_held_by_one_process_and_its_turns_are_nobody_elses(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite3'}")
+    async with database.alone("reply") as has_others:
+        assert not has_others
+    await database.close()
