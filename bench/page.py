@@ -16,7 +16,7 @@ from time import perf_counter
 from playwright.async_api import async_playwright
 
 from tests.browser import CLOSED, found_browser
-from tests.test_serve import Served, serving
+from tests.served import Served, serving
 
 SAID = [
     "요즘 잠이 잘 안 와요",

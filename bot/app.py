@@ -155,9 +155,9 @@ class Apologising:
         except Mendable as error:  # it will be found again, and answered with the same words
             log.error("message %s stays unconfirmed: %s", message.id, error)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         try:
-            return await self._conversation.unanswered(messenger)
+            return await self._conversation.unanswered(messenger, address)
         except Mendable as error:
             log.error("what is unanswered on %s is not known: %s", messenger, error)
             return ()
@@ -186,8 +186,8 @@ class Remembering:
         except Mendable as error:  # the outbox keeps it
             log.warning("not yet remembered: %s", error)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
-        return await self._conversation.unanswered(messenger)
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        return await self._conversation.unanswered(messenger, address)
 
 
 @asynccontextmanager

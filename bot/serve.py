@@ -8,25 +8,29 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import Scope
 
 from bot.app import Mentos, now, open_mentos
 from bot.conversation.model import Mendable
-from bot.messengers.kakao import KakaoDoor
+from bot.messengers.kakao import PATH as KAKAO
+from bot.messengers.kakao import KakaoDoor, read_skill_request
 from bot.messengers.relay import Relay
-from bot.messengers.web import safety
+from bot.messengers.web import safety, visitors
+from bot.peers import Asker, AtHome, Peers
 from bot.report import report
 from bot.resources import strings
+from bot.safety.assess import assess
 from bot.settings import Settings
 from storage.folder import DataFolder, Holder
 
@@ -41,6 +45,9 @@ SWEEP_EVERY_S = 60
 SWEEPS_UNTIL_SETTLED = 60
 GRACE_S = 45
 LONGEST_PAUSE_S = 300
+PATIENCE_S, URGENT_PATIENCE_S = 4.5, 1.5
+"""How long a bot may be silent before another answers in its place. KakaoTalk waits for five seconds."""
+OPERATORS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class NoPort(Mendable):
@@ -73,20 +80,22 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         app = http(mentos, kakao)
         bound_host, bound_port = listening.getsockname()[:2]
         web = await _web(mentos, settings, app, host=bound_host) if settings.web.enabled else None
+        peers = Peers(settings.peers.split(",")) if settings.peers else None
         server = _Server(
             uvicorn.Config(
-                app,
+                await stack.enter_async_context(_at_home(app, peers)) if peers else app,
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
-        await kakao.catch_up()
         doors: dict[str, Coroutine[None, None, None]] = {
             "http": server.serve(sockets=[listening]),
             "sweep": _sweep(mentos),
         }
+        if peers:
+            doors["peers"] = peers.watch()
         if settings.discord.token:
             doors["discord"] = _discord(mentos, settings, token=settings.discord.token.get_secret_value())
 
@@ -148,6 +157,29 @@ def http(mentos: Mentos, kakao: KakaoDoor) -> FastAPI:
     return app
 
 
+@asynccontextmanager
+async def _at_home(app: FastAPI, peers: Peers) -> AsyncIterator[AtHome]:
+    await peers.look()
+    plain = aiohttp.ClientSession(
+        auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
+    )
+    async with plain as session:
+        yield AtHome(app, peers=peers, session=session, asker=asker_of)
+
+
+def asker_of(scope: Scope, body: bytes) -> Asker | None:
+    """Say whose words, or whose browser, a request comes with. Words that mean danger are soon answered by anybody."""
+    if scope["path"] == KAKAO:
+        asked = read_skill_request(body)
+        if asked is None:
+            return None
+        return Asker(f"{asked.bot}:{asked.user}", URGENT_PATIENCE_S if assess(asked.text).is_urgent else PATIENCE_S)
+    if scope["path"] in OPERATORS:
+        return None
+    browser = visitors.browser_of(Request(scope).cookies)
+    return None if browser == visitors.NOBODY else Asker(browser, PATIENCE_S)
+
+
 class _Server(uvicorn.Server):
     """Leaves the signals to us: uvicorn raises them again when it has stopped, before anything else could finish."""
 
@@ -204,7 +236,7 @@ async def _web(mentos: Mentos, settings: Settings, app: FastAPI, *, host: str) -
         public_url=settings.public_url,
     )
     web.mount(app)
-    await web.open()
+    web.open()
     return web
 
 

@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     home: Path = Path("~/.local/share/mentos")
     language: Literal["ko", "en"] = "ko"
     public_url: str | None = None
+    peers: str | None = None
+    """http://name:port of all the bots over these rows, this one among them; several names with commas between them."""
     database: Url = Url()
     keys: Keys = Keys()
     qdrant: Qdrant = Qdrant()

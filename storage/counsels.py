@@ -243,6 +243,7 @@ _UNANSWERED = (
     .where(inbound.c.messenger == bindparam("of_messenger"), dialog.c.dt_delivered.is_(None))
     .order_by(dialog.c.dialog_id)
 )
+_UNANSWERED_AT = _UNANSWERED.where(inbound.c.address == bindparam("of_address"))
 _FLOW = (
     select(dialog.c.dialog_emotion)
     .where(
@@ -471,10 +472,11 @@ class SqlCounsels:
         where = {"of_user": user_id, "plan": sealed}
         await self._database.write(lambda connection: connection.execute(_KEEP_PLAN, where), idempotent=True)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
-        rows = await self._database.read(
-            lambda connection: connection.execute(_UNANSWERED, {"of_messenger": messenger}).all()
-        )
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        query, where = _UNANSWERED, {"of_messenger": messenger}
+        if address is not None:
+            query, where = _UNANSWERED_AT, {**where, "of_address": address}
+        rows = await self._database.read(lambda connection: connection.execute(query, where).all())
         messages = []
         for row in rows:
             try:

@@ -53,7 +53,7 @@ async def a_browser(asked_by: pytest.FixtureRequest) -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def served(door: WebDoor, app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
     """Serve the page on loopback as `mentos serve` does, and give its URL."""
-    await door.open()
+    door.open()
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))

@@ -25,7 +25,7 @@ class Broken:
     async def delivered(self, message: Message) -> None:
         raise self._error
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         raise self._error
 
 

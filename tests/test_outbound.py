@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_serve import serving
+from tests.served import serving
 
 SAID = [
     "안녕하세요", "네", "고양이 나비를 키워요", "/말투 선비", "요즘 잠이 안 와요",

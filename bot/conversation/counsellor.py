@@ -139,8 +139,8 @@ class Counsellor:
         if person and person.is_on_record:
             await self._counsels.deliver(person.user_id, message, at=self._now())
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
-        return await self._counsels.unanswered(messenger)
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        return await self._counsels.unanswered(messenger, address)
 
     async def drain(self) -> None:
         """Wait until what was said in an emergency is stored as well."""

@@ -155,7 +155,7 @@ class OffTheRecord:
     async def keep_plan(self, user_id: UserId, plan: str) -> None:
         self._plans[user_id] = (self._now(), plan)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         return ()
 
     def _end(self, user_id: UserId) -> None:

@@ -40,8 +40,11 @@ class Conversation(Protocol):
         """Say that the whole reply reached the person, so that it is never sent again."""
         ...
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
-        """Return the stored messages whose reply never arrived, oldest first, to be responded to again."""
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        """Return the stored messages whose reply never arrived, oldest first, to be responded to again.
+
+        They are everybody's, or those from one `address`, and may be answered by another process right now.
+        """
         ...
 
 
@@ -133,7 +136,7 @@ class Counsels(Protocol):
         """Store a safety plan in place of the one before."""
         ...
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         """Return the messages that were heard but whose reply was never stored or never delivered, oldest first."""
         ...
 

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import unicodedata
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,10 +25,12 @@ from bot.conversation.commands import Command, Verb, parse
 from bot.conversation.model import Account, Kind, Message, Part, clean, is_blank
 from bot.conversation.ports import Conversation
 from bot.messengers.cutting import cut, utf16_units
+from bot.safety.assess import assess
 
 log = logging.getLogger(__name__)
 
 MESSENGER = "kakao"
+PATH = "/kakao/skill"
 
 _BUBBLES = 3
 _BUBBLE_UNITS = 1000
@@ -40,6 +43,8 @@ _POST_S = 5.0  # on top of `callback_within`: together below the minute that a c
 _CRISIS_GRACE_S = 0.5  # what follows words of crisis may join them, but not hold them up
 _HELD_FOR = timedelta(hours=1)
 _HELD_ACCOUNTS = 1000
+_HEARD_KEPT = 10_000
+_UNDER_WAY_FOR = timedelta(minutes=1)  # longer than any process takes to answer
 
 _Occasion = Literal["talk", "welcome", "picture", "console"]
 
@@ -290,14 +295,10 @@ class KakaoDoor:
         )
 
         self._held: dict[Account, tuple[datetime, list[_Reply]]] = {}
+        self._heard: deque[str] = deque(maxlen=_HEARD_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
         self.router = APIRouter()
-        self.router.add_api_route("/kakao/skill", self._skill, methods=["POST"])
-
-    async def catch_up(self) -> None:
-        """Answer what was heard before the last stop. Kakao takes no word of its own accord: it waits for the next."""
-        for message in await self._conversation.unanswered(MESSENGER):
-            self._hold(message.account, [self._answer(message)])
+        self.router.add_api_route(PATH, self._skill, methods=["POST"])
 
     async def drain(self) -> None:
         """Let the answers under way reach their people, for no longer than a callback could take."""
@@ -330,7 +331,7 @@ class KakaoDoor:
         return JSONResponse(await self._converse(message, callback_target(asked.callback_url, self._hosts), received))
 
     async def _converse(self, message: Message, target: URL | None, received: float) -> Mapping[str, object]:
-        replies = self._release(message.account)
+        replies = self._release(message.account) or await self._left_over(message, received)
         if clean(message.text).strip() != self._continue:
             replies.append(self._answer(message))
         elif not replies:
@@ -374,7 +375,25 @@ class KakaoDoor:
             choices = []
         return _skill_response(texts or [self._slow if left else self._silence], choices), told, left
 
+    async def _left_over(self, message: Message, received: float) -> list[_Reply]:
+        """Answer what was heard before the last stop, or by another process, and never told.
+
+        Kakao lets us say nothing of our own accord, so it waits for the next message. What another process may still
+        be answering is left to it, unless the person asks for that very answer.
+        """
+        if assess(message.text).is_urgent:
+            return []
+        try:
+            async with asyncio.timeout_at(received + self._answer_within / 2):
+                left = await self._conversation.unanswered(MESSENGER, message.account.address)
+        except TimeoutError:
+            return []
+        is_waiting = clean(message.text).strip() == self._continue
+        newest = message.at if is_waiting else message.at - _UNDER_WAY_FOR
+        return [self._answer(each) for each in left if each.at <= newest and each.id not in self._heard]
+
     def _answer(self, message: Message) -> _Reply:
+        self._heard.append(message.id)
         reply = _Reply(is_whole=False, to=message)
         self._spawn(reply.gather(self._conversation.respond(message)))
         return reply

@@ -59,9 +59,8 @@ class Relay:
     async def _answers(self, asked: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
         account = Account(MESSENGER, asked["address"], is_guest=asked["is_guest"])
         if asked["ask"] == "unanswered":
-            for message in await self._conversation.unanswered(MESSENGER):
-                if message.account == account:
-                    yield {"id": message.id, "text": message.text}
+            for message in await self._conversation.unanswered(MESSENGER, account.address):
+                yield {"id": message.id, "text": message.text}
             return
 
         message = Message(account, asked["id"], asked["text"], self._now())
@@ -93,7 +92,7 @@ class RelayedConversation:
         async for _ in self._ask("delivered", message):
             pass
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         nothing = Message(self._account, "", "", self._now())
         return [
             Message(self._account, line["id"], line["text"], self._now())

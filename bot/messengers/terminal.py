@@ -71,7 +71,7 @@ async def answer_pipe(
 
 async def _catch_up(conversation: Conversation, account: Account, words: Mapping[str, str]) -> None:
     """Answer what was heard before Mentos stopped."""
-    mine = [message for message in await conversation.unanswered(MESSENGER) if message.account == account]
+    mine = await conversation.unanswered(MESSENGER, account.address)
     if mine:
         _say(words["catch_up"])
     for message in mine:

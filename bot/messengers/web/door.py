@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
@@ -123,14 +123,11 @@ class WebDoor:
             inner.mount(prefix or "/", page)
         app.mount("/", Guard(inner, hosts=self._hosts, origin=self._public))
 
-    async def open(self) -> None:
-        """Begin to take events, and answer what was heard before the last stop."""
+    def open(self) -> None:
+        """Begin to take events."""
         self._is_closing = False
         for page in self._pages.values():
             page.run_startup_events()  # type: ignore[no-untyped-call]
-        for message in await self._conversation.unanswered(visitors.MESSENGER):
-            desk = self._desk(message.account)
-            self._begin(desk, message)
 
     async def drain(self) -> None:
         """Let the replies under way be finished, then let go of the pages that wait for more."""
@@ -213,7 +210,16 @@ class WebDoor:
 
     def _begin(self, desk: Desk, message: Message) -> None:
         """Answer a message whether or not anybody stays to watch."""
-        task = asyncio.create_task(self._answer(desk, desk.begin(message)))
+        self._start(self._answer(desk, desk.begin(message)))
+
+    async def _take_up(self, desk: Desk, account: Account) -> None:
+        """Answer what was heard before the last stop, once somebody is there to see it."""
+        for message in await self._conversation.unanswered(visitors.MESSENGER, account.address):
+            if desk.find(message.id) is None:
+                self._begin(desk, message)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._replies.add(task)
         task.add_done_callback(self._replies.discard)
 
@@ -246,7 +252,10 @@ class WebDoor:
         oldest = self._now() - DESKS_KEPT_FOR
         for address in [a for a, d in self._desks.items() if d.last_seen and d.last_seen < oldest and not d.is_busy]:
             del self._desks[address]
-        desk = self._desks.setdefault(account.address, Desk())
+        desk = self._desks.get(account.address)
+        if desk is None:
+            desk = self._desks[account.address] = Desk()
+            self._start(self._take_up(desk, account))
         desk.last_seen = self._now()
         return desk
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from bot.conversation.model import Account
 
 MESSENGER = "web"
+NOBODY = "nobody"
 
 _KNOWN = "mentos"
 _GUEST = "mentos_guest"
@@ -29,10 +30,10 @@ def account_of(cookies: Mapping[str, str]) -> Account | None:
 
 
 def browser_of(cookies: Mapping[str, str]) -> str:
-    """Name who holds a browser, the same whether its person or a guest speaks; `nobody` without cookies."""
+    """Name who holds a browser, the same whether its person or a guest speaks; `NOBODY` without cookies."""
     tokens = (cookies.get(name, "") for name in (_KNOWN, _GUEST))
     token = next(filter(_TOKEN.fullmatch, tokens), None)
-    return hashlib.sha256(token.encode()).hexdigest() if token else "nobody"
+    return hashlib.sha256(token.encode()).hexdigest() if token else NOBODY
 
 
 def language_of(cookies: Mapping[str, str]) -> str:

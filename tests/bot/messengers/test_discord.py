@@ -50,7 +50,7 @@ class ScriptedConversation:
     async def delivered(self, message: Message) -> None:
         self.confirmed.append(message.id)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
         return [message for message in self.waiting if message.account.messenger == messenger]
 
 

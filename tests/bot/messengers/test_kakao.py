@@ -67,8 +67,8 @@ class FakeConversation:
     async def delivered(self, message: Message) -> None:
         self.confirmed.append(message)
 
-    async def unanswered(self, messenger: str) -> Sequence[Message]:
-        return self.left_over
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        return [message for message in self.left_over if message not in self.confirmed]
 
 
 class Clock:
@@ -1037,15 +1037,62 @@ async def test_what_was_told_whole_is_confirmed_and_what_was_not_is_not(callback
     assert {message.text for message in conversation.confirmed} == {"첫 말", "둘째 말", "셋째 말"}
 
 
+def left_over(*, ago: timedelta) -> Message:
+    return Message(Account("kakao", "b0:u1"), "old", "밀린 말", Clock()() - ago)
+
+
 async def test_what_was_heard_before_the_last_stop_is_answered_with_the_next_message() -> None:
     conversation = FakeConversation([Part("밀린 대답이에요.")], [Part("새 대답이에요.")])
-    conversation.left_over = [Message(Account("kakao", "b0:u1"), "old", "밀린 말", Clock()())]
+    conversation.left_over = [left_over(ago=timedelta(minutes=2))]
     door = a_door(conversation)
 
     async with in_process(door) as client:
-        await door.catch_up()
         answer = await ask(client, a_call("새 말") | {"bot": {"id": "b0"}})
         await door.drain()
+        another = await ask(client, a_call("또 새 말") | {"bot": {"id": "b0"}})
 
     assert texts(answer) == ["밀린 대답이에요. 새 대답이에요."]
     assert "old" in {message.id for message in conversation.confirmed}
+    assert texts(another) == ["새 대답이에요."]
+
+
+async def test_what_another_process_may_be_answering_is_left_to_it() -> None:
+    conversation = FakeConversation([Part("새 대답이에요.")])
+    conversation.left_over = [left_over(ago=timedelta(seconds=10))]
+
+    async with in_process(a_door(conversation)) as client:
+        await ask(client, a_call("새 말"))
+
+    assert [message.text for message in conversation.heard] == ["새 말"]
+
+
+async def test_an_answer_that_is_asked_for_is_told_wherever_it_was_made() -> None:
+    conversation = FakeConversation([Part("밀린 대답이에요.")])
+    conversation.left_over = [left_over(ago=timedelta(seconds=10))]
+    door = a_door(conversation)
+
+    async with in_process(door) as client:
+        answer = await ask(client, a_call(STRINGS["continue"]))
+        await door.drain()
+
+    assert texts(answer) == ["밀린 대답이에요."]
+    assert [message.id for message in conversation.confirmed] == ["old"]
+
+
+class Forgotten(FakeConversation):
+    """Never says what is unanswered, as a database that hangs."""
+
+    async def unanswered(self, messenger: str, address: str | None = None) -> Sequence[Message]:
+        await asyncio.Event().wait()
+        return ()
+
+
+@pytest.mark.parametrize("said", ["요즘 힘들어요", "나 오늘 밤에 죽으려고 해. 유서도 썼어"])
+async def test_what_was_left_over_keeps_nobody_waiting(said: str) -> None:
+    conversation = Forgotten([Part("새 대답이에요.")])
+    within = NEVER if "죽" in said else 0.5  # danger does not even ask
+
+    async with in_process(a_door(conversation, answer_within=within)) as client:
+        answer = await asyncio.wait_for(ask(client, a_call(said)), 10)
+
+    assert texts(answer) == ["새 대답이에요."]

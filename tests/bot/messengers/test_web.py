@@ -61,7 +61,7 @@ class Visitor:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     place = Place(tmp_path_factory.mktemp("home"), responder=SayingResponder("그러셨군요."), hosts=["talk.example"])
-    await place.door.open()
+    place.door.open()
     yield place
     await place.door.drain()
 
@@ -375,7 +375,7 @@ async def test_odd_events_are_taken_for_words_or_for_nothing(visitor: Visitor, o
 async def test_words_are_escaped_wherever_they_stand(tmp_path: Path) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&"
     place = Place(tmp_path, responder=SayingResponder(hostile))
-    await place.door.open()
+    place.door.open()
     visitor = Visitor(place)
     await visitor.arrive()
     for said in (hostile, "/다시", f"/감정 {hostile}", f"/말투 {hostile}", "/새상담"):
@@ -388,7 +388,7 @@ async def test_words_are_escaped_wherever_they_stand(tmp_path: Path) -> None:
 async def test_many_talk_at_once(tmp_path: Path) -> None:
     responder = HeldResponder()
     place = Place(tmp_path, responder=responder)
-    await place.door.open()
+    place.door.open()
     visitors = [Visitor(place) for _ in range(60)]
     for visitor in visitors:
         await visitor.arrive()
@@ -413,7 +413,7 @@ async def test_nothing_is_written_and_nobody_is_called(tmp_path: Path, monkeypat
     monkeypatch.setattr(socket.socket, "connect", refuse)
     before = os.environ.get("GRADIO_TEMP_DIR")
     place = Place(tmp_path, responder=SayingResponder("그러셨군요."))
-    await place.door.open()
+    place.door.open()
     visitor = Visitor(place)
     await visitor.arrive()
     await visitor.say("비밀이에요")

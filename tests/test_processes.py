@@ -1,0 +1,244 @@
+"""Several bots over one MySQL: what a person experiences, whichever of them a load balancer picks."""
+
+import asyncio
+import base64
+import json
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+from sqlalchemy import text
+
+from bot.resources import strings
+from storage.database import open_database
+from tests.chat_server import ChatServer, chat_server
+from tests.mysql import fresh_mysql
+from tests.served import Served, serving
+from tests.storage.examples import MASTER_KEY
+
+ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
+WITHOUT_PAGE = {"MENTOS_WEB__ENABLED": "false"}
+CONTINUE = strings("ko")["kakao"]["continue"]
+YES = strings("ko")["core"]["consent_yes"]
+IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
+KAKAO_WAITS_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The databases of all processes."""
+
+    url: str
+    keys: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        master = base64.b64encode(MASTER_KEY).decode()
+        return {"MENTOS_DATABASE__URL": self.url, "MENTOS_KEYS__URL": self.keys, "MENTOS_KEYS__MASTER": master}
+
+    async def answered(self) -> list[bool]:
+        database = open_database(self.url)
+        found = await database.read(
+            lambda c: c.scalars(text("SELECT dt_answered IS NOT NULL FROM dialog ORDER BY dialog_id")).all()
+        )
+        await database.close()
+        return [bool(each) for each in found]
+
+    async def hold(self, turns: int) -> None:
+        """Wait until so many are heard."""
+        while True:
+            if len(await self.answered()) == turns:
+                return
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def rows(request: pytest.FixtureRequest) -> AsyncIterator[Rows]:
+    server = request.getfixturevalue("mysql_server")
+    async with fresh_mysql(server, request) as url, fresh_mysql(server, request) as keys:
+        yield Rows(url, keys)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ChatServer]:
+    async with chat_server(ChatServer()) as model:
+        yield model
+
+
+class Bots:
+    """Starts processes over the same rows."""
+
+    def __init__(self, stack: AsyncExitStack, folder: Path, variables: dict[str, str]) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._variables = variables
+
+    async def start(self, *arguments: str, **variables: str) -> Served:
+        home = self._folder / uuid.uuid4().hex
+        served = serving(home, *arguments, **{**self._variables, **variables})
+        return await self._stack.enter_async_context(served)
+
+    async def start_peers(self, **variables: str) -> list[Served]:
+        ports = _free_ports(2)
+        peers = ",".join(f"http://127.0.0.1:{port}" for port in ports)
+        return [await self.start("--port", str(port), MENTOS_PEERS=peers, **variables) for port in ports]
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+@pytest.fixture
+async def bots(tmp_path: Path, rows: Rows, model: ChatServer) -> AsyncIterator[Bots]:
+    async with AsyncExitStack() as stack:
+        yield Bots(stack, tmp_path, {**rows.variables, **WITHOUT_PAGE, "MENTOS_LLM__URL": model.url})
+
+
+async def test_a_message_that_two_processes_get_at_once_is_answered_once(
+    bots: Bots, rows: Rows, model: ChatServer
+) -> None:
+    one, other = await bots.start(**ASSUMED), await bots.start(**ASSUMED)
+    await one.kakao("안녕하세요")
+
+    told = await asyncio.gather(*(bot.kakao("요즘 잠이 안 와요", **{"X-Request-Id": "7"}) for bot in (one, other)))
+
+    assert [status for status, _ in told] == [200, 200]
+    assert any("언제부터" in words for _, words in told)
+    assert len(model.asked) == 2
+    assert await rows.answered() == [True, True]
+
+
+async def test_a_person_gets_one_reply_at_a_time_whichever_processes_hear_them(
+    bots: Bots, rows: Rows, model: ChatServer
+) -> None:
+    one, other = await bots.start(**ASSUMED), await bots.start(**ASSUMED)
+    await one.kakao("안녕하세요")
+    model.hold_before = 1
+    model.was_asked.clear()
+
+    first = asyncio.create_task(one.kakao("요즘 잠이 안 와요"))
+    await asyncio.wait_for(model.was_asked.wait(), 30)
+    second = asyncio.create_task(other.kakao("내일 시험이에요"))
+    await rows.hold(3)
+    assert len(model.asked) == 2
+    model.released.set()
+    await asyncio.gather(first, second)
+
+    assert await rows.answered() == [True, True, True]
+    *_, reply, _ = model.asked[-1]["messages"]
+    assert reply == {"role": "assistant", "content": "그러셨군요. 언제부터 그러셨어요?"}
+
+
+async def test_who_talked_to_a_process_that_dies_goes_on_with_another(
+    bots: Bots, rows: Rows, model: ChatServer
+) -> None:
+    doomed, other = await bots.start(**ASSUMED), await bots.start(**ASSUMED)
+    model.hold_before = 1
+    asked = asyncio.create_task(doomed.kakao("요즘 잠이 안 와요"))
+    await asyncio.wait_for(model.was_asked.wait(), 30)
+    doomed.process.kill()
+    with pytest.raises(aiohttp.ClientError):
+        await asked
+    model.released.set()
+
+    _, words = await other.kakao("내일 시험이에요")
+
+    assert "언제부터" in words
+    assert await rows.answered() == [False, True]
+    assert "언제부터" in (await other.kakao(CONTINUE))[1]
+    assert await rows.answered() == [True, True]
+
+
+async def test_a_process_that_starts_leaves_to_others_what_they_are_answering(
+    bots: Bots, rows: Rows, model: ChatServer
+) -> None:
+    one = await bots.start(**ASSUMED)
+    model.hold_before = 1
+    first = asyncio.create_task(one.kakao("요즘 잠이 안 와요"))
+    await asyncio.wait_for(model.was_asked.wait(), 30)
+
+    other = await bots.start(**ASSUMED)
+    await other.kakao("안녕하세요", person="bada")
+    model.released.set()
+    told = [(await first)[1], (await one.kakao(CONTINUE))[1]]
+
+    assert " ".join(told).count("언제부터") == 1
+    assert [each["messages"][-1]["content"] for each in model.asked] == ["요즘 잠이 안 와요", "안녕하세요"]
+
+
+async def test_a_stranger_is_the_same_to_every_peer(bots: Bots, rows: Rows, model: ChatServer) -> None:
+    one, other = await bots.start_peers()
+
+    asked = [(await bot.kakao(said))[1] for bot, said in ((one, "요즘 잠이 안 와요"), (other, "내일 시험이에요"))]
+    assert await rows.answered() == []
+    assert [words.count("저는 사람이 아니라 AI") for words in asked] == [1, 0]
+
+    for person in ("bada", "byeol", "nuri", "sora"):  # some at home here, some there
+        await one.kakao("안녕하세요", person=person)
+        assert (await other.kakao("네", person=person))[1] == YES
+        await one.kakao("이제 저장되죠?", person=person)
+    assert await rows.answered() == [True] * 4
+    assert [said["content"] for said in model.asked[-1]["messages"] if said["role"] == "user"] == [
+        "안녕하세요",
+        "이제 저장되죠?",
+    ]
+
+
+async def test_danger_heard_by_one_peer_silences_the_reply_that_another_was_asked_for(
+    bots: Bots, model: ChatServer
+) -> None:
+    one, other = await bots.start_peers(**ASSUMED)
+    model.hold_before = 1
+    first = asyncio.create_task(one.kakao("요즘 잠이 안 와요"))
+    await asyncio.wait_for(model.was_asked.wait(), 30)
+
+    _, helped = await other.kakao(IN_DANGER)
+    model.released.set()
+
+    assert "109" in helped
+    assert "언제부터" not in (await first)[1]
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "hung"])
+async def test_danger_is_answered_though_their_home_is_gone(bots: Bots, way: signal.Signals) -> None:
+    one, other = await bots.start_peers(**ASSUMED)
+    people = ["haneul", "bada", "byeol", "nuri", "sora", "dal"]
+    for person in people:
+        assert (await one.kakao("안녕하세요", person=person))[0] == 200
+    other.process.send_signal(way)
+
+    for person in people:
+        async with asyncio.timeout(KAKAO_WAITS_S):
+            assert "109" in (await one.kakao(IN_DANGER, person=person))[1]
+    for person in people:  # nobody is asked in vain for long
+        async with asyncio.timeout(KAKAO_WAITS_S):
+            assert (await one.kakao("고마워요", person=person))[0] == 200
+    assert "mentos_peers_failed_total 0.0" not in (await one.get("/metrics"))[1]
+
+
+async def test_a_page_shows_the_reply_whichever_peer_its_requests_reach(bots: Bots) -> None:
+    served = await bots.start_peers(**ASSUMED, MENTOS_WEB__ENABLED="true")
+    for start in range(2):
+        turns = [served[(start + i) % 2].url for i in range(4)]
+        async with httpx.AsyncClient(timeout=30) as browser:
+            assert (await browser.get(f"{turns[0]}/")).status_code == 200
+            event = {"text": "요즘 잠이 안 와요", "ticket": str(uuid.uuid4())}
+            asked = {"data": [], "event_data": event, "fn_index": 1, "trigger_id": None, "session_hash": "s"}
+            joined = await browser.post(f"{turns[1]}/gradio_api/queue/join", json=asked)
+            assert joined.status_code == 200, joined.text
+            stream = await browser.get(f"{turns[2]}/gradio_api/queue/data", params={"session_hash": "s"})
+            assert (await browser.get(f"{turns[3]}/mood.png")).headers["content-type"] == "image/png"
+        said = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
+        done = [each["output"]["data"][0] for each in said if each["msg"] == "process_completed"]
+        assert "언제부터 그러셨어요?" in done[-1]
