@@ -5,13 +5,13 @@ What is off the record, the reply that is being said and what an open page shows
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import ip_address
 from time import monotonic
-from urllib.parse import urlsplit
 
 import aiohttp
 from prometheus_client import Counter
@@ -31,6 +31,7 @@ CONNECT_S = 0.5
 LONGEST_BODY = 1 << 20
 """Bytes; what is longer is nobody's message, and is refused by whoever got it."""
 
+_ADDRESS = re.compile(r"http://(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 _HOPPED = b"x-mentos-hopped"
 _REQUEST_ID = b"x-request-id"
 _OF_ONE_HOP = frozenset(
@@ -96,10 +97,10 @@ class Peers:
 
 
 def _name(url: str) -> tuple[str, int]:
-    parsed = urlsplit(url)
-    if parsed.scheme != "http" or not parsed.hostname or parsed.path.strip("/"):
+    found = _ADDRESS.fullmatch(url.strip())
+    if found is None:
         raise BadPeers(f"MENTOS_PEERS: {url} is no address of bots; write http://name:port, or several with commas")
-    return parsed.hostname, parsed.port or 80
+    return found["host"].strip("[]"), int(found["port"] or 80)
 
 
 def _origin(host: str, port: int) -> str:

@@ -107,6 +107,8 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         say(words["kakao_on"] if settings.kakao.secret else words["kakao_off"].format(secret=kakao_secret))
         say(words["discord_on"] if settings.discord.token else words["discord_off"])
         say(words["web_on"].format(url=f"http://{shown_host}:{bound_port}/") if web else words["web_off"])
+        if settings.peers:
+            say(words["peers_on"].format(names=settings.peers))
         say(words["http_on"].format(url=f"http://{shown_host}:{bound_port}"))
         drains = [kakao.drain(), relay.drain(), *([web.drain()] if web else [])]
         await _run_until_stopped(doors, server=server, drains=drains, failed=mentos.failed)
@@ -114,8 +116,10 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind the port, or the next free one. Raises `NoPort`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + PORTS_TRIED, 65_536)) if port else [0]:
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # asyncio sends at once (TCP_NODELAY) only where the protocol is named: else small answers wait 40 ms for an ACK
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))

@@ -64,7 +64,7 @@ def serve_command(argv: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=8090, help="0 takes any free one (default: %(default)s)")
     asked = parser.parse_args(argv)
     models = Models()
-    with _bound(asked.host, asked.port) as listening:
+    with bind(asked.host, asked.port) as listening:
         asyncio.run(serve(open_engines(models), listening))
     return 0
 
@@ -102,9 +102,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """Take the address, before models are loaded for nothing; nobody can connect yet. Raises `NoAddress`."""
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named: else small answers wait 40 ms for an ACK
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

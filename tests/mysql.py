@@ -34,7 +34,7 @@ def mysql_server() -> Iterator[str | None]:
     if url := os.environ.get("MENTOS_TEST_MYSQL_URL"):
         yield url
     elif mariadbd := shutil.which("mariadbd", path=WHERE_SERVERS_LIE):
-        with _private_server(mariadbd) as (url, _):
+        with private_server(mariadbd) as (url, _):
             yield url
     else:
         yield None
@@ -46,7 +46,7 @@ def mortal_mysql(asked_by: pytest.FixtureRequest) -> Iterator[tuple[str, "subpro
     mariadbd = shutil.which("mariadbd", path=WHERE_SERVERS_LIE)
     if mariadbd is None:
         _skip(asked_by)
-    with _private_server(mariadbd) as server:
+    with private_server(mariadbd) as server:
         yield server
 
 
@@ -81,7 +81,7 @@ def _skip(asked_by: pytest.FixtureRequest) -> NoReturn:
 
 
 @contextmanager
-def _private_server(mariadbd: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def private_server(mariadbd: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     folder = Path(tempfile.mkdtemp(prefix="mentos-mysql-"))  # short: a socket's path has at most 107 bytes
     try:
         _install(folder)

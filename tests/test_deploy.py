@@ -163,10 +163,27 @@ def test_discord_is_held_by_one_process_that_ends_before_the_next_begins() -> No
     assert holders == ["bot-discord"]
 
 
+def test_the_bots_find_each_other_by_a_name_that_has_all_their_addresses_and_no_others() -> None:
+    [bot] = [each for each in DEPLOYMENTS if named(each) == "bot"]
+    [peers] = [each for each in of_kind("Service") if each["spec"].get("clusterIP") == "None"]
+    selected = [
+        named(each) for each in DEPLOYMENTS if selects({"matchLabels": peers["spec"]["selector"]}, labels_of(each))
+    ]
+    assert selected == ["bot"]
+    [port] = container_of(bot)["ports"]
+    address = f"http://{peers['metadata']['name']}:{port['containerPort']}"
+    assert container_of(bot)["env"] == [{"name": "MENTOS_PEERS", "value": address}]
+    assert "MENTOS_PEERS" not in config("mentos")
+    [policy] = [each["spec"] for each in of_kind("NetworkPolicy") if each["metadata"]["name"] == "bot"]
+    themselves = {"podSelector": {"matchLabels": peers["spec"]["selector"]}}
+    opened = [rule["ports"][0]["port"] for rule in policy["ingress"] if themselves in rule["from"]]
+    reached = [rule["ports"][0]["port"] for rule in policy["egress"] if themselves in rule["to"]]
+    assert opened == reached == [port["containerPort"]]
+
+
 def test_every_variable_is_a_setting() -> None:
-    [bot, discord] = [container_of(each) for each in DEPLOYMENTS if named(each).startswith("bot")]
-    assert config("mentos").keys() | {each["name"] for each in discord["env"]} <= bot_variables()
-    assert "env" not in bot
+    bots = [container_of(each) for each in DEPLOYMENTS if named(each).startswith("bot")]
+    assert config("mentos").keys() | {each["name"] for bot in bots for each in bot["env"]} <= bot_variables()
     assert config("inference").keys() <= inference_variables()
     patched = set(re.findall(r"MENTOS_\w+", (GPU / "kustomization.yaml").read_text("utf-8")))
     assert patched <= bot_variables()

@@ -7,10 +7,13 @@ import re
 import signal
 import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bot.serve import listen
+from inference_server.__main__ import bind
 from tests.chat_server import ChatServer, chat_server
 from tests.command import mentos
 from tests.served import serving
@@ -80,6 +83,18 @@ async def test_a_taken_port_gives_the_next_free_one(home: Path) -> None:
         async with serving(home, "--port", str(port)) as served:
             assert str(port) in "\n".join(served.lines)
             assert int(served.url.rpartition(":")[2]) > port
+
+
+@pytest.mark.parametrize("binding", [listen, bind], ids=["bot", "inference server"])
+async def test_an_answer_is_sent_without_waiting_for_more(binding: Callable[[str, int], socket.socket]) -> None:
+    accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    with binding("127.0.0.1", 0) as listening:
+        async with await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=listening):
+            _, caller = await asyncio.open_connection(*listening.getsockname())
+            answerer = await accepted
+            assert answerer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            answerer.close()
+            caller.close()
 
 
 async def test_a_door_that_fails_does_not_stop_the_others(home: Path) -> None:

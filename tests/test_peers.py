@@ -1,0 +1,248 @@
+"""Which bot a request is answered by, and that it arrives there as it was sent."""
+
+import asyncio
+import io
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Scope
+
+from bot.peers import LONGEST_BODY, Asker, AtHome, BadPeers, Peers
+from bot.serve import asker_of
+
+PEOPLE = [f"person-{number}" for number in range(300)]
+
+
+def of(scope: Scope, body: bytes) -> Asker | None:
+    whose = dict(scope["headers"]).get(b"x-whose", b"").decode()
+    return Asker(whose, 2.0) if whose else None
+
+
+class Bot:
+    """A bot that says which one it is and what it got, or says nothing while it `is_hung`."""
+
+    def __init__(self) -> None:
+        self.is_hung = False
+        self.let_go = asyncio.Event()
+        self.app = Starlette(
+            routes=[
+                Route("/stream", self._stream),
+                Route("/cookies", self._cookies),
+                Route("/{path:path}", self._echo, methods=["GET", "POST", "HEAD"]),
+            ]
+        )
+
+    async def _echo(self, request: Request) -> Response:
+        if self.is_hung:
+            await asyncio.Event().wait()
+        assert request.scope["server"]
+        return JSONResponse(
+            {
+                "port": request.scope["server"][1],
+                "path": request.scope["raw_path"].decode(),
+                "query": request.url.query,
+                "method": request.method,
+                "headers": [[name, value] for name, value in request.headers.items()],
+                "body": (await request.body()).decode("latin-1"),
+            },
+            status_code=201,
+        )
+
+    async def _stream(self, request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"piece"
+                    await asyncio.sleep(0.01)
+            finally:
+                self.let_go.set()
+
+        return StreamingResponse(pieces(), media_type="text/event-stream")
+
+    async def _cookies(self, request: Request) -> Response:
+        response = Response(b"packed", headers={"Content-Encoding": "odd"})
+        response.set_cookie("one", "1")
+        response.set_cookie("two", "2")
+        return response
+
+
+class Town:
+    """Two bots that know of each other."""
+
+    def __init__(self, bots: list[Bot], ports: list[int], peers: Peers) -> None:
+        self.bots = bots
+        self.ports = ports
+        self.peers = peers
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+
+    def at_home_in(self, index: int) -> str:
+        return next(person for person in PEOPLE if self.peers.homes_of(person)[0] == self.urls[index])
+
+
+@asynccontextmanager
+async def listening(app: AtHome, on: socket.socket) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve(sockets=[on]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        ports = [each.getsockname()[1] for each in sockets]
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+        )
+        bots = [Bot(), Bot()]
+        for bot, on in zip(bots, sockets, strict=True):
+            peers = Peers([f"http://127.0.0.1:{port}" for port in ports])
+            await peers.look()
+            await stack.enter_async_context(listening(AtHome(bot.app, peers=peers, session=session, asker=of), on))
+        yield Town(bots, ports, peers)
+
+
+@pytest.fixture
+async def outsider() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        yield session
+
+
+@pytest.mark.parametrize("home", [0, 1])
+async def test_a_request_arrives_where_its_person_is_at_home_as_it_was_sent(
+    town: Town, outsider: aiohttp.ClientSession, home: int
+) -> None:
+    sent = {"X-Whose": town.at_home_in(home), "Host": "talk.example", "Cookie": "a=b; c=d", "X-Request-Id": "7"}
+    path = "/en/%EA%B0%80%2F?x=1&x=%202"
+    for url in town.urls:
+        async with outsider.post(f"{url}{path}", data="가".encode(), headers=sent) as response:
+            got = await response.json()
+        assert response.status == 201
+        assert got["port"] == town.ports[home]
+        assert (got["method"], f"{got['path']}?{got['query']}") == ("POST", path)
+        assert got["body"].encode("latin-1").decode() == "가"
+        headers = [(name, value) for name, value in got["headers"] if name != "x-mentos-hopped"]
+        assert {name.lower(): value for name, value in sent.items()}.items() <= dict(headers).items()
+        assert len(headers) == len(dict(headers))
+
+
+async def test_whose_request_nobody_knows_is_answered_where_it_arrives(
+    town: Town, outsider: aiohttp.ClientSession
+) -> None:
+    for url, port in zip(town.urls, town.ports, strict=True):
+        async with outsider.get(f"{url}/healthz") as response:
+            assert (await response.json())["port"] == port
+
+
+async def test_a_message_keeps_its_id_when_another_answers_it_in_the_end(
+    town: Town, outsider: aiohttp.ClientSession
+) -> None:
+    town.bots[1].is_hung = True
+    async with outsider.get(f"{town.urls[0]}/", headers={"X-Whose": town.at_home_in(1)}) as response:
+        got = await response.json()
+
+    assert got["port"] == town.ports[0]
+    assert dict(got["headers"])["x-request-id"]
+
+
+async def test_cookies_and_packed_bodies_come_back_as_they_were(town: Town, outsider: aiohttp.ClientSession) -> None:
+    async with outsider.get(f"{town.urls[0]}/cookies", headers={"X-Whose": town.at_home_in(1)}) as response:
+        assert [each.partition(";")[0] for each in response.headers.getall("Set-Cookie")] == ["one=1", "two=2"]
+        assert response.headers["Content-Encoding"] == "odd"
+        assert await response.read() == b"packed"
+
+
+async def test_a_stream_comes_piece_by_piece_and_ends_there_when_nobody_listens(
+    town: Town, outsider: aiohttp.ClientSession
+) -> None:
+    async with outsider.get(f"{town.urls[0]}/stream", headers={"X-Whose": town.at_home_in(1)}) as response:
+        assert await response.content.readexactly(5) == b"piece"
+        response.close()
+
+    await asyncio.wait_for(town.bots[1].let_go.wait(), 10)
+
+
+async def test_what_is_too_long_is_left_to_whoever_got_it_and_loses_nothing(
+    town: Town, outsider: aiohttp.ClientSession
+) -> None:
+    body = b"a" * (LONGEST_BODY + 100_000)
+    async with outsider.post(
+        f"{town.urls[0]}/", data=io.BytesIO(body), headers={"X-Whose": town.at_home_in(1)}
+    ) as response:
+        got = await response.json()
+
+    assert got["port"] == town.ports[0]
+    assert len(got["body"]) == len(body)
+
+
+def port_of_nobody() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+async def test_when_a_bot_comes_only_its_own_people_move() -> None:
+    three = [f"http://127.0.0.{number}:8000" for number in (1, 2, 3)]
+    before, after = Peers(three[:2]), Peers(three)
+    await before.look()
+    await after.look()
+
+    moved = [person for person in PEOPLE if before.homes_of(person)[0] != after.homes_of(person)[0]]
+
+    assert {after.homes_of(person)[0] for person in moved} == {three[2]}
+    assert 50 < len(moved) < 150
+    assert {before.homes_of(person)[0] for person in PEOPLE} == set(three[:2])
+
+
+async def test_a_bot_that_failed_is_passed_over_and_the_next_one_asked() -> None:
+    peers = Peers(["http://127.0.0.1:8000", "http://127.0.0.2:8000"])
+    await peers.look()
+    first, second = peers.homes_of("haneul")
+
+    peers.pass_over(first)
+
+    assert peers.homes_of("haneul") == [second]
+
+
+async def test_nobody_outside_the_network_is_ever_asked() -> None:
+    peers = Peers(["http://93.184.215.14:8000", "http://127.0.0.1:8000"])
+    await peers.look()
+    assert peers.homes_of("haneul") == ["http://127.0.0.1:8000"]
+
+
+async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(caplog: pytest.LogCaptureFixture) -> None:
+    peers = Peers(["http://127.0.0.1:8000", "http://nobody.invalid:8000"])
+    await peers.look()
+    assert peers.homes_of("haneul") == []
+    assert "nobody.invalid" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url", ["https://bots:8000", "bots:8000", "http://", "http://bots:8000/path", " ", "http://bots:x"]
+)
+def test_an_address_of_nobody_is_one_sentence(url: str) -> None:
+    with pytest.raises(BadPeers, match="MENTOS_PEERS"):
+        Peers([url])
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_operators_ask_the_very_process(path: str) -> None:
+    scope = {"type": "http", "path": path, "headers": [(b"cookie", b"mentos=" + b"a" * 43)]}
+    assert asker_of(scope, b"") is None
+    assert asker_of({**scope, "path": "/"}, b"") is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"bot": {"id": "b"}}', b"\xff", b"[" * 100_000])
+def test_a_call_that_names_nobody_is_anybodys(body: bytes) -> None:
+    assert asker_of({"type": "http", "path": "/kakao/skill", "headers": []}, body) is None
