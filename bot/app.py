@@ -12,9 +12,7 @@ from prometheus_client import Counter, Histogram
 
 from bot.backends.consent import AssumedConsent, Nobody
 from bot.backends.embedded import load_embedder, load_emotions
-from bot.backends.inference import (
-    ModelEncoder,
-)
+from bot.backends.inference import ModelEncoder
 from bot.backends.replica import Replica
 from bot.backends.resilience import Amnesia, Forgetful
 from bot.conversation.counsellor import Counsellor
@@ -250,7 +248,7 @@ def _put_together(
         now=now,
         asks_consent=storage is not None,
         on_gated=lambda fault: GATED.labels(fault).inc(),
-        hosts=sorted({*speech.hosts, *local.hosts}),
+        hosts=speech.hosts,
         near_emotions=load_emotions(),
     )
     stack.push_async_callback(counsellor.drain)

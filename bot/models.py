@@ -81,12 +81,9 @@ async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
         responder = Fallback(model, responder, on_fallback=FALLBACKS.labels(below).inc)
         UP.labels(part).set_function(partial(_are_up, replicas[part]))
         below = part
-    hosts = await _hosts(*settings.llm.urls, *settings.second_llm.urls)
+    found = [await outside(url) for url in (*settings.llm.urls, *settings.second_llm.urls)]
+    hosts = tuple(sorted({host for host in found if host}))
     return Speech(Discreet(responder, script) if hosts else responder, replicas, adapters, hosts)
-
-
-async def _hosts(*urls: str) -> tuple[str, ...]:
-    return tuple(sorted({host for url in urls if (host := await outside(url))}))
 
 
 async def _adapters_of(part: str, replicas: Sequence[Replica], wanted: Collection[str]) -> frozenset[str]:
@@ -139,7 +136,6 @@ class Local:
     models: Mapping[str, Model] = field(default_factory=dict)
     patients: Mapping[str, Patient] = field(default_factory=dict)
     encoder: ModelEncoder | None = None
-    hosts: tuple[str, ...] = ()
 
     @property
     def tones(self) -> frozenset[str]:
@@ -173,7 +169,6 @@ async def local_of(settings: Settings, stack: AsyncExitStack) -> Local:
         models,
         patients,
         _encoder(settings, inference, patients.get("embedding")),
-        await _hosts(*([settings.inference.url] if settings.inference.url else [])),
     )
 
 
@@ -199,6 +194,11 @@ def _encoder(settings: Settings, inference: Inference, patient: Patient | None) 
 async def _inference(settings: Settings, stack: AsyncExitStack) -> Inference | None:
     """Return the inference server, the models of this process, or None where everything is embedded."""
     if settings.inference.url:
+        if host := await outside(settings.inference.url):
+            raise Mendable(
+                f"MENTOS_INFERENCE__URL: {host} does not lie in a private network, and people are not asked about it; "
+                "run 'python -m inference_server serve' beside the bot"
+            )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         return OverHttp(settings.inference.url, session=session)
     models = _read_models()

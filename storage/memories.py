@@ -86,7 +86,7 @@ _REMEMBERED = (
         ~exists().where(_newer.c.user_id == consent.c.user_id, _newer.c.consent_id > consent.c.consent_id),
     ),
 )
-_READ_BACK = select(dialog.c.dialog_id, dialog.c.u_message, dialog.c.dt_dialog).where(
+_READ_BACK = select(dialog.c.dialog_id, dialog.c.u_message, dialog.c.ai_message, dialog.c.dt_dialog).where(
     dialog.c.user_id == bindparam("of_user"),
     dialog.c.dialog_id.in_(bindparam("found", expanding=True)),
     dialog.c.dt_answered.is_not(None),
@@ -193,7 +193,7 @@ class SqlMemories:
         memories = {
             row.dialog_id: Memory(row.dialog_id, said, row.dt_dialog)
             for row in rows
-            if (said := _opened(key, row.u_message, "dialog.u_message"))
+            if (said := _opened(key, row.u_message, "dialog.u_message")) and not _was_danger(row, key)
         }
         return [memories[turn_id] for turn_id in found if turn_id in memories]
 
@@ -316,7 +316,7 @@ class SqlMemories:
         before = shorten(_opened(key, row.said_before, "dialog.u_message"))
         question = _question_in(_opened(key, row.asked, "dialog.ai_message"))
         terms = await self._analysed(partial(self._embedder.document, question, words, before=before))
-        return _Told(row, key, words, terms, is_crisis(_opened(key, row.ai_message, "dialog.ai_message")))
+        return _Told(row, key, words, terms, _was_danger(row, key))
 
     async def _points(self, told: Sequence[_Told], meanings: Sequence[Meaning]) -> Sequence[Point]:
         """Return what turns are found by: the meanings belong to those that have one, in order."""
@@ -388,6 +388,11 @@ def _opened(key: DataKey, ciphertext: bytes | None, column: str) -> str:
     except Unreadable as error:
         log.error("a turn cannot be read, and so not be remembered: %s", error)
         return ""
+
+
+def _was_danger(row: AnyRow, key: DataKey) -> bool:
+    """Whether a turn was answered as danger: nobody is reminded of it, and no model hears it again."""
+    return is_crisis(_opened(key, row.ai_message, "dialog.ai_message"))
 
 
 def _sealed(terms: Mapping[str, float], key: DataKey) -> Mapping[int, float]:

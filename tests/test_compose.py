@@ -112,7 +112,7 @@ def test_no_secret_is_a_variable_and_each_is_a_file_of_its_own(stack: dict[str, 
     assert stack["secrets"] == {name: {"file": f"./secrets/{name}"} for name in stack["secrets"]}
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|TOKEN|API_KEY|MASTER", variable):
+            if re.search(r"PASSWORD|SECRET|TOKEN$|API_KEY|MASTER", variable):
                 assert str(value).startswith("/run/secrets"), (name, variable)
         assert set(service.get("secrets", [])) <= stack["secrets"].keys()
     used = {secret for service in services.values() for secret in service.get("secrets", [])}
@@ -142,6 +142,14 @@ def test_the_bot_reads_only_settings_that_exist(services: dict[str, Any]) -> Non
     assert files <= bot_variables()
     assert bot["environment"]["MENTOS_KEYS__MASTER_FILE"] == "/run/secrets/master_key"
     assert "master_key" in bot["secrets"]
+
+
+def test_what_the_document_has_operators_set_reaches_the_bot(stack: dict[str, Any], services: dict[str, Any]) -> None:
+    document = (ROOT / "docs/operating.md").read_text("utf-8")
+    for_one_machine = document.partition("## More than one machine")[0]
+    named = set(re.findall(r"MENTOS_[A-Z_]*[A-Z]", for_one_machine)) & bot_variables()
+    bot = services["bot"]
+    assert named - bot["environment"].keys() - {name.upper() for name in stack["secrets"]} <= {"MENTOS_PEERS"}
 
 
 def test_the_inference_server_reads_only_settings_that_exist(services: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.app import Mentos, now, open_mentos
-from bot.conversation.model import Account, Kind, Part
+from bot.conversation.model import Account, Kind, Mendable, Part
 from bot.settings import Settings
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
@@ -178,6 +178,18 @@ async def test_a_counsel_that_began_here_is_told_before_it_goes_on_elsewhere(
             assert "llm.example.com" in await reply(mentos, "회사 일이 많아요", "2")
             assert len(model.asked) == asked
             assert await reply(mentos, "주말에는 쉬었어요", "3") == FIRST
+
+
+async def test_small_models_outside_the_network_are_refused_and_nobody_is_asked_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = FakeInference()
+    async with served(engines(heard=at_work.heard)) as url:
+        go_far(monkeypatch)
+        with pytest.raises(Mendable, match=r"MENTOS_INFERENCE__URL: llm\.example\.com"):
+            async with mentos_with(tmp_path, inference={"url": url}):
+                pass
+    assert at_work.heard == []
 
 
 async def test_a_private_address_is_not_spoken_of(tmp_path: Path) -> None:

@@ -141,6 +141,18 @@ async def test_an_emergency_is_never_recalled(mentos: Mentos) -> None:
     assert await recalled(mentos) == set()
 
 
+async def test_what_was_danger_only_by_what_was_said_before_is_never_recalled_either(mentos: Mentos) -> None:
+    await say(mentos, "안녕하세요", "네", "나 진짜 죽고 싶어")
+    assert "109" in await say(mentos, "네, 다 준비해 놨어요")
+    assert mentos.storage
+    await mentos.remember()
+    person = await mentos.journal.person(MINA)
+
+    found = await mentos.storage.memories.recall(person.user_id, "다 준비해 놨어요", without=(), limit=8)
+
+    assert [memory.text for memory in found] == []
+
+
 async def test_help_is_given_when_there_is_no_memory_at_all(tmp_path: Path, unused_tcp_port: int) -> None:
     async with opened(tmp_path, Qdrant(url=f"http://127.0.0.1:{unused_tcp_port}")) as mentos:
         message = Message(MINA, "1", "나 죽고 싶어", now())

@@ -80,7 +80,7 @@ class Counsellor:
         hosts: Sequence[str] = (),
         near_emotions: EmotionReader | None = None,
     ) -> None:
-        """Words leave the network for `hosts`; `near_emotions` reads what must stay in this process."""
+        """Words leave the network for a language model at `hosts`; `near_emotions` reads what means danger."""
         self._people = people
         self._counsels = counsels
         self._off_record = off_record
@@ -299,12 +299,12 @@ class Counsellor:
         """Gather what a responder may know, and the ids of the earlier turns that are part of it."""
         before = await self._before_the_yes(person)
         stays_here = bool(self._where_to) and not self._has_said(self._where_to, [*before, *here])
-        emotion = await (self._near_emotions if stays_here else self._emotions).read(turn.text)
+        emotion = await self._emotions.read(turn.text)
         recent = here[-TURNS_RECALLED:]
         at_hand = {turn.id, *(each.id for each in recent)}
         memories = (
             remembered(await self._memories.recall(person.user_id, turn.text, without=at_hand, limit=MEMORIES_RECALLED))
-            if person.is_remembered and not stays_here
+            if person.is_remembered
             else ()
         )
         situation = Situation(
