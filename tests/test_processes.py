@@ -227,18 +227,54 @@ async def test_danger_is_answered_though_their_home_is_gone(bots: Bots, way: sig
     assert "mentos_peers_failed_total 0.0" not in (await one.get("/metrics"))[1]
 
 
-async def test_a_page_shows_the_reply_whichever_peer_its_requests_reach(bots: Bots) -> None:
-    served = await bots.start_peers(**ASSUMED, MENTOS_WEB__ENABLED="true")
-    for start in range(2):
-        turns = [served[(start + i) % 2].url for i in range(4)]
-        async with httpx.AsyncClient(timeout=30) as browser:
-            assert (await browser.get(f"{turns[0]}/")).status_code == 200
-            event = {"text": "요즘 잠이 안 와요", "ticket": str(uuid.uuid4())}
-            asked = {"data": [], "event_data": event, "fn_index": 1, "trigger_id": None, "session_hash": "s"}
-            joined = await browser.post(f"{turns[1]}/gradio_api/queue/join", json=asked)
-            assert joined.status_code == 200, joined.text
-            stream = await browser.get(f"{turns[2]}/gradio_api/queue/data", params={"session_hash": "s"})
-            assert (await browser.get(f"{turns[3]}/mood.png")).headers["content-type"] == "image/png"
+class Browser:
+    """A browser without a screen that keeps its cookie."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def say(self, text: str, *, to: str) -> None:
+        event = {"text": text, "ticket": str(uuid.uuid4())}
+        asked = {"data": [], "event_data": event, "fn_index": 1, "trigger_id": None, "session_hash": "s"}
+        joined = await self.http.post(f"{to}/gradio_api/queue/join", json=asked)
+        assert joined.status_code == 200, joined.text
+
+    async def shown(self, *, by: str) -> str:
+        """Return the conversation as it is shown once everything is said."""
+        stream = await self.http.get(f"{by}/gradio_api/queue/data", params={"session_hash": "s"})
         said = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
-        done = [each["output"]["data"][0] for each in said if each["msg"] == "process_completed"]
-        assert "언제부터 그러셨어요?" in done[-1]
+        return str([each["output"]["data"][0] for each in said if each["msg"] == "process_completed"][-1])
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with httpx.AsyncClient(timeout=30) as http:
+        yield Browser(http)
+
+
+async def test_a_page_shows_the_reply_whichever_peer_its_requests_reach(bots: Bots, browser: Browser) -> None:
+    one, other = [each.url for each in await bots.start_peers(**ASSUMED, MENTOS_WEB__ENABLED="true")]
+    for here, there in ((one, other), (other, one)):
+        assert (await browser.http.get(f"{here}/")).status_code == 200
+        await browser.say("요즘 잠이 안 와요", to=there)
+        assert "언제부터 그러셨어요?" in await browser.shown(by=here)
+        assert (await browser.http.get(f"{there}/mood.png")).headers["content-type"] == "image/png"
+        browser.http.cookies.clear()
+
+
+async def test_a_page_shows_what_a_process_that_died_had_heard(bots: Bots, browser: Browser, model: ChatServer) -> None:
+    page = {**ASSUMED, "MENTOS_WEB__ENABLED": "true"}
+    doomed = await bots.start(**page)
+    await browser.http.get(f"{doomed.url}/")
+    model.hold_before = 0
+    await browser.say("요즘 잠이 안 와요", to=doomed.url)
+    await asyncio.wait_for(model.was_asked.wait(), 30)
+    doomed.process.kill()
+    model.hold_before = None
+
+    other = await bots.start(**page)
+    await browser.say("내일 시험이에요", to=other.url)
+    shown = await browser.shown(by=other.url)
+
+    assert shown.index("요즘 잠이 안 와요") < shown.index("내일 시험이에요")
+    assert shown.count("언제부터 그러셨어요?") == 2
