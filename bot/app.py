@@ -20,7 +20,7 @@ from bot.conversation.model import Character, CharacterId, Kind, Mendable, Messa
 from bot.conversation.off_record import OffTheRecord
 from bot.conversation.ports import Conversation, Journal, Memories, People
 from bot.journal.pages import Pages
-from bot.models import Local, Speech, characters_with, local_of, speech_of
+from bot.models import Local, Speech, characters_with, local_of, rendered_now, speech_of
 from bot.resources import strings
 from bot.safety.assess import assess
 from bot.safety.replies import unable
@@ -41,6 +41,8 @@ FORGOTTEN = Counter("mentos_recalls_failed", "Replies without memories because t
 UNENCODED = Counter("mentos_unencoded", "Messages and batches of turns that had to do without their meaning")
 GATED = Counter("mentos_sentences_gated", "Sentences replaced because of what they said", ["fault"])
 REACH_S = 2
+LEARN_EVERY_S = 5.0
+"""Between two looks at what the servers have."""
 TURNS_UNTIL_REMEMBERED = 8
 BATCHES_AT_START = 8
 SECONDS = Histogram("mentos_reply_seconds", "From a message heard to the last part of its reply", ["messenger"])
@@ -69,19 +71,20 @@ class Mentos:
     settings: Settings
     conversation: Conversation
     journal: Journal
-    characters: Mapping[CharacterId, Character]
+    characters: dict[CharacterId, Character]
     words: Mapping[str, Mapping[str, str]]
     storage: Storage | None
-    replicas: Mapping[str, Sequence[Replica]]
-    """The servers of each language model."""
+    speech: Speech
     local: Local
     failed: dict[str, str] = field(default_factory=dict)
-    """Doors that are down, and the kind of error that felled them."""
+    """What is down for good, a door mostly, and the kind of error that felled it."""
 
     async def check(self) -> dict[str, str]:
         """Ask every part how it is: `ok`, or one word of why not."""
-        models = {part: await _reach_any(replicas) for part, replicas in self.replicas.items()}
-        models |= {task: "embedded" if each.is_resting else "ok" for task, each in self.local.patients.items()}
+        models = {part: await _reach_any(replicas) for part, replicas in self.speech.replicas.items()}
+        if self.settings.inference.url:
+            models["inference"] = "ok" if self.local.is_reached else "unreachable"
+        models |= {task: "embedded" if self.local.patients[task].is_resting else "ok" for task in self.local.models}
         if self.storage is None:
             return {**models, **self.failed}
         return {
@@ -91,6 +94,15 @@ class Mentos:
             **models,
             **self.failed,
         }
+
+    async def learn(self) -> None:
+        """See which adapters and styles the servers have by now, and have the characters rendered by what is there."""
+        for part in (self.local, self.speech):
+            await part.learn()
+            characters = rendered_now(self.characters, self.settings, self.speech, self.local)
+            if characters != self.characters and self.storage:
+                await self.storage.counsels.write_characters(list(characters.values()))
+            self.characters.update(characters)
 
     async def sweep(self) -> None:
         """End counsels that fell silent, and delete what has been kept for long enough."""
@@ -197,7 +209,7 @@ async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
     """
     async with AsyncExitStack() as stack:
         speech, local = await speech_of(settings, stack), await local_of(settings, stack)
-        characters = characters_with(settings, speech, local)
+        characters = dict(characters_with(settings, speech, local))
         storage = await _open_storage(settings, stack, encoder=local.encoder)
         await storage.counsels.write_characters(list(characters.values()))
 
@@ -209,7 +221,9 @@ async def open_mentos(settings: Settings) -> AsyncIterator[Mentos]:
                 character_id=next(iter(characters)),
                 now=now,
             )
-        yield _put_together(settings, stack, characters, speech, local, people=people, storage=storage)
+        mentos = _put_together(settings, stack, characters, speech, local, people=people, storage=storage)
+        async with _learning(mentos):
+            yield mentos
 
 
 @asynccontextmanager
@@ -217,14 +231,16 @@ async def open_off_record(settings: Settings) -> AsyncIterator[Mentos]:
     """Put everything together without a folder or a database: nobody is known, asked or stored."""
     async with AsyncExitStack() as stack:
         speech, local = await speech_of(settings, stack), await local_of(settings, stack)
-        characters = characters_with(settings, speech, local)
-        yield _put_together(settings, stack, characters, speech, local, people=Nobody(), storage=None)
+        characters = dict(characters_with(settings, speech, local))
+        mentos = _put_together(settings, stack, characters, speech, local, people=Nobody(), storage=None)
+        async with _learning(mentos):
+            yield mentos
 
 
 def _put_together(
     settings: Settings,
     stack: AsyncExitStack,
-    characters: Mapping[CharacterId, Character],
+    characters: dict[CharacterId, Character],
     speech: Speech,
     local: Local,
     *,
@@ -241,7 +257,7 @@ def _put_together(
         memories=_patient(storage.memories, settings) if storage else Amnesia(),
         emotions=local.emotions,
         responder=speech.responder,
-        stylist=local.stylist_of(characters, settings),
+        stylist=local.stylist_of(characters),
         characters=characters,
         words=words,
         language=settings.language,
@@ -256,7 +272,34 @@ def _put_together(
     if storage:
         conversation = Remembering(conversation, storage.memories)
     pages = Pages(people=people, counsels=counsels, off_record=off_record, character_id=next(iter(characters)))
-    return Mentos(settings, conversation, pages, characters, words, storage, speech.replicas, local)
+    return Mentos(settings, conversation, pages, characters, words, storage, speech, local)
+
+
+@asynccontextmanager
+async def _learning(mentos: Mentos) -> AsyncIterator[None]:
+    """Look at the servers beside the conversation: those that come up later, or come back with other models."""
+
+    def note(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            mentos.failed["learning"] = type(error).__name__
+            log.error("no more is learnt of the servers: %s in %s", type(error).__name__, _where(error))
+
+    learning = asyncio.create_task(_learn_again(mentos))
+    learning.add_done_callback(note)
+    try:
+        yield
+    finally:
+        learning.cancel()
+        await asyncio.wait([learning])
+
+
+async def _learn_again(mentos: Mentos) -> None:
+    while True:
+        await asyncio.sleep(LEARN_EVERY_S)
+        try:
+            await mentos.learn()
+        except Mendable as error:
+            log.warning("the characters are rendered as before: %s", error)
 
 
 def _patient(memories: SqlMemories, settings: Settings) -> Memories:

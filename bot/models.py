@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,7 +11,7 @@ import aiohttp
 from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
-from bot.backends.adapters import missing
+from bot.backends.adapters import Adapters
 from bot.backends.address import outside
 from bot.backends.embedded import load_emotions, load_scripted, load_stylist
 from bot.backends.inference import (
@@ -29,7 +29,7 @@ from bot.backends.replica import Replica
 from bot.backends.resilience import Deadline, Discreet, Fallback
 from bot.backends.tgi import TGI, Sampling
 from bot.backends.tokens import counter
-from bot.conversation.characters import load
+from bot.conversation.characters import first, load, rendered
 from bot.conversation.model import Character, CharacterId, Mendable
 from bot.conversation.ports import EmotionReader, Responder, Stylist
 from bot.settings import LanguageModel, Settings
@@ -43,10 +43,10 @@ EMBEDDED = Counter("mentos_embedded_instead", "Failures of a model that sent its
 FAULTS = Counter("mentos_llm_faults", "What went wrong with language models", ["fault"])
 UP = Gauge("mentos_part_up", "Whether an outside part answered last: 1 or 0", ["part"])
 CHECKED_WITHIN_S = 10
+"""How long a start waits to know which adapters a server has; later nothing waits for that."""
+TASKS = "emotion", "tone", "embedding"
 OF_ONE_SERVER = 0.8
 """Share of the time for the first words after which the server that was asked is slow."""
-LOOKS, LOOK_EVERY_S = 5, 1.0
-"""How often an inference server is looked for at the start, which may come up with us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,12 @@ class Speech:
 
     responder: Responder
     replicas: Mapping[str, Sequence[Replica]]
-    adapters: Collection[str]
-    """Those that the first language model has."""
+    adapters: Mapping[str, Adapters]
     hosts: tuple[str, ...]
+
+    async def learn(self) -> None:
+        """Find out which adapters there are, of servers that came up or may have been started anew."""
+        await asyncio.gather(*(adapters.learn() for adapters in self.adapters.values()))
 
 
 async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
@@ -65,8 +68,9 @@ async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
     script = load_scripted()
     responder: Responder = script
     replicas: dict[str, Sequence[Replica]] = {}
-    adapters: Collection[str] = ()
-    wanted = {kind[1] for each in characters_of(settings).values() if (kind := each.renderer.split(":"))[0] == "lora"}
+    adapters: dict[str, Adapters] = {}
+    renderers = {each.renderer for each in characters_of(settings).values()}
+    wanted = {each.removeprefix("lora:") for each in renderers if each.startswith("lora:")}
     spent_s = settings.llm.first_token_s if settings.llm.urls else 0.0
     below = "script"
     for part, llm, total_s in (
@@ -76,27 +80,18 @@ async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
         if not llm.urls:
             continue
         replicas[part] = await _replicas(llm, stack)
-        adapters = await _adapters_of(part, replicas[part], wanted)
-        model = _model(llm, replicas[part], adapters, total_s=total_s)
+        adapters[part] = Adapters(wanted, replicas[part])
+        model = _model(llm, replicas[part], adapters[part], total_s=total_s)
         responder = Fallback(model, responder, on_fallback=FALLBACKS.labels(below).inc)
         UP.labels(part).set_function(partial(_are_up, replicas[part]))
         below = part
     found = [await outside(url) for url in (*settings.llm.urls, *settings.second_llm.urls)]
     hosts = tuple(sorted({host for host in found if host}))
-    return Speech(Discreet(responder, script) if hosts else responder, replicas, adapters, hosts)
-
-
-async def _adapters_of(part: str, replicas: Sequence[Replica], wanted: Collection[str]) -> frozenset[str]:
-    """Return the adapters that servers have. Those of a server that cannot be asked yet are taken to be there."""
-    lacking: frozenset[str] = frozenset()
-    try:
+    speech = Speech(Discreet(responder, script) if hosts else responder, replicas, adapters, hosts)
+    with suppress(TimeoutError):
         async with asyncio.timeout(CHECKED_WITHIN_S):
-            lacking = await missing(replicas, wanted)
-    except TimeoutError:
-        log.warning("whether %s has its adapters is not known: it took too long to answer", part)
-    if lacking:
-        log.warning("%s has no adapter %s: see LORA_ADAPTERS", part, ", ".join(sorted(lacking)))
-    return frozenset(wanted) - lacking
+            await speech.learn()
+    return speech
 
 
 async def _replicas(llm: LanguageModel, stack: AsyncExitStack) -> Sequence[Replica]:
@@ -109,11 +104,11 @@ async def _replicas(llm: LanguageModel, stack: AsyncExitStack) -> Sequence[Repli
     return replicas
 
 
-def _model(llm: LanguageModel, replicas: Sequence[Replica], adapters: Collection[str], *, total_s: float) -> Responder:
+def _model(llm: LanguageModel, replicas: Sequence[Replica], adapters: Adapters, *, total_s: float) -> Responder:
     model = TGI(
         replicas,
         model=llm.model,
-        adapters=adapters,
+        adapters=adapters.at,
         sampling=Sampling(llm.max_tokens, llm.temperature, llm.top_p, tuple(llm.stop)),
         max_input_tokens=llm.max_input_tokens,
         first_s=llm.first_token_s * OF_ONE_SERVER,
@@ -127,68 +122,86 @@ def _are_up(replicas: Sequence[Replica]) -> float:
     return float(any(not replica.is_suspect for replica in replicas))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Local:
-    """The smaller models: emotion, tone and embedding, embedded or not. `patients` are of those that are not."""
+    """The smaller models: emotion, tone and embedding, embedded or not. `patients` are of those that need not be."""
 
     emotions: EmotionReader
     inference: Inference | None = None
-    models: Mapping[str, Model] = field(default_factory=dict)
     patients: Mapping[str, Patient] = field(default_factory=dict)
     encoder: ModelEncoder | None = None
+    is_reached: bool = True
+    """Whether the inference server said what it has when it was last asked."""
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """What does a task and is not embedded, as far as it is known."""
+        return {task: patient.model for task, patient in self.patients.items() if patient.model}
 
     @property
     def tones(self) -> frozenset[str]:
         styles = self.models["tone"].styles if "tone" in self.models else ()
         return frozenset(f"kobart:{style}" for style in styles)
 
-    def stylist_of(self, characters: Mapping[CharacterId, Character], settings: Settings) -> Stylist:
+    async def learn(self) -> None:
+        """Ask what does which task by now. While nobody answers, what is known stays so."""
+        if self.inference is None:
+            return
+        try:
+            models = await self.inference.models()
+        except NoAnswer as error:
+            if self.is_reached:
+                log.warning(
+                    "%s is out of reach, embedded models answer until it is there: %s", self.inference.where, error
+                )
+            self.is_reached = False
+            return
+        self.is_reached = True
+        for task, patient in self.patients.items():
+            model = models.get(task)
+            patient.model = model if model and not model.is_embedded else None
+            if patient.model:
+                UP.labels(task).set_function(partial(_is_up, patient))
+
+    def stylist_of(self, characters: Mapping[CharacterId, Character]) -> Stylist:
         """Return the rules, and before them the model that speaks in the style of some characters, if there is one."""
-        if self.inference is None or not self.tones:
-            return load_stylist()
-        ruled = characters_of(settings)
-        instead = {each.renderer: ruled[each.id].renderer for each in characters.values()}
-        instead |= {each.softened: ruled[each.id].softened for each in characters.values()}
-        return ModelStylist(self.inference, near=load_stylist(), instead=instead, patient=self.patients["tone"])
+        rules = load_stylist()
+        if self.inference is None:
+            return rules
+        instead = {
+            renderer: rule
+            for each in characters.values()
+            for renderers in (each.renderers, each.softeners)
+            if (rule := first(renderers, rules.renderers))
+            for renderer in renderers
+        }
+        return ModelStylist(self.inference, near=rules, instead=instead, patient=self.patients["tone"])
 
 
 async def local_of(settings: Settings, stack: AsyncExitStack) -> Local:
-    """Find which models do what. What a server that is out of reach would do is embedded until the next start."""
+    """Find which models do what. What a server that is out of reach would do is embedded until it is there."""
     inference = await _inference(settings, stack)
     if inference is None:
         return Local(load_emotions())
-    models = {task: model for task, model in (await _models_of(inference)).items() if not model.is_embedded}
-    patients = {task: Patient(task, on_failure=EMBEDDED.labels(task).inc) for task in models}
-    for task, patient in patients.items():
-        UP.labels(task).set_function(partial(_is_up, patient))
-    return Local(
-        ModelEmotions(inference, near=load_emotions(), patient=patients["emotion"])
-        if "emotion" in models
-        else load_emotions(),
+    patients = {task: Patient(task, on_failure=EMBEDDED.labels(task).inc) for task in TASKS}
+    local = Local(
+        ModelEmotions(inference, near=load_emotions(), patient=patients["emotion"]),
         inference,
-        models,
         patients,
-        _encoder(settings, inference, patients.get("embedding")),
+        _encoder(settings, inference, patients["embedding"]),
     )
+    if settings.inference.url:
+        UP.labels("inference").set_function(lambda: float(local.is_reached))
+    await local.learn()
+    return local
 
 
-async def _models_of(inference: Inference) -> Mapping[str, Model]:
-    for _ in range(LOOKS):
-        try:
-            return await inference.models()
-        except NoAnswer as error:
-            log.warning("%s is out of reach: %s", inference.where, error)
-            await asyncio.sleep(LOOK_EVERY_S)
-    log.warning("%s stays out of reach: embedded models answer until the next start", inference.where)
-    return {}
-
-
-def _encoder(settings: Settings, inference: Inference, patient: Patient | None) -> ModelEncoder | None:
+def _encoder(settings: Settings, inference: Inference, patient: Patient) -> ModelEncoder | None:
     """Return what the settings name, in reach or not: whose vectors are kept does not depend on who is up."""
     wanted = settings.embedding
     if wanted.model is None or wanted.size is None:
         return None
-    return ModelEncoder(inference, name=wanted.model, size=wanted.size, patient=patient or Patient("embedding"))
+    return ModelEncoder(inference, name=wanted.model, size=wanted.size, patient=patient)
 
 
 async def _inference(settings: Settings, stack: AsyncExitStack) -> Inference | None:
@@ -221,22 +234,31 @@ def _read_models() -> Models:
 
 
 def _is_up(patient: Patient) -> float:
-    return float(not patient.is_resting)
+    return float(patient.model is not None and not patient.is_resting)
 
 
 def characters_with(settings: Settings, speech: Speech, local: Local) -> Mapping[CharacterId, Character]:
-    """Read the characters. Those whose adapter the server lacks are rendered otherwise: the base model would speak."""
-    return characters_of(settings, tones=local.tones, adapters=speech.adapters)
+    """Read the characters. Each is rendered by the first of its renderers that is there. Raises `CharacterError`."""
+    return rendered_now(characters_of(settings), settings, speech, local)
 
 
-def characters_of(
-    settings: Settings, *, tones: Collection[str] = (), adapters: Collection[str] | None = None
+def rendered_now(
+    characters: Mapping[CharacterId, Character], settings: Settings, speech: Speech, local: Local
 ) -> Mapping[CharacterId, Character]:
-    """Read the characters of Mentos and of the data folder. Raises `CharacterError`.
+    """Return the characters as what is known to be there by now renders them.
 
-    `tones` are the renderers of a model, beside the rules; `adapters` those that the language model has, None where any
-    may be asked for.
+    Without its adapter or its style a character is rendered otherwise, since the base model, or the rules, would speak
+    in its name.
     """
-    loras = ["lora"] if adapters is None else [f"lora:{adapter}" for adapter in adapters]
-    available = {*load_stylist().renderers, *tones, *(["prompt", *loras] if settings.llm.urls else [])}
+    loras = {f"lora:{adapter}" for adapter in speech.adapters["llm"].anywhere} if settings.llm.urls else set()
+    available = {*load_stylist().renderers, *local.tones, *loras, *(["prompt"] if settings.llm.urls else [])}
+    return {id_: rendered(each, available) for id_, each in characters.items()}
+
+
+def characters_of(settings: Settings) -> Mapping[CharacterId, Character]:
+    """Read the characters of Mentos and of the data folder, with any adapter that a language model may have.
+
+    Raises `CharacterError`, also for a character that only an inference server could render.
+    """
+    available = {*load_stylist().renderers, *(["prompt", "lora"] if settings.llm.urls else [])}
     return load(available=available, folders=[settings.home / "characters"])

@@ -589,9 +589,13 @@ def _lock(connection: Connection, user_id: UserId) -> AnyRow | None:
 
 
 def _open_counsel(connection: Connection, user_id: UserId, character: Character, *, at: datetime) -> int:
-    """Return the id of the open counsel with this character in this voice; one with another ends first."""
+    """Return the id of the open counsel with this character; one with another ends first.
+
+    Its `character_model` is what rendered the character as the counsel began. The counsel goes on when a server that
+    comes or goes changes that: it does not end because of a machine.
+    """
     if open_counsel := _lock(connection, user_id):
-        if (open_counsel.character_id, open_counsel.character_model) == (character.id, character.renderer):
+        if open_counsel.character_id == character.id:
             return int(open_counsel.counsel_id)
         _end(connection, open_counsel, at=at)
     return _id_of_new(

@@ -118,7 +118,7 @@ def error_event(message: str) -> bytes:
 
 
 @asynccontextmanager
-async def chat_server(server: ChatServer) -> AsyncIterator[ChatServer]:
+async def chat_server(server: ChatServer, *, port: int = 0) -> AsyncIterator[ChatServer]:
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", server.complete)
     app.router.add_get("/health", server.get_health)
@@ -126,7 +126,7 @@ async def chat_server(server: ChatServer) -> AsyncIterator[ChatServer]:
     app.router.add_get("/v1/models", server.get_models)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
     await site.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

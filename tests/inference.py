@@ -9,7 +9,7 @@ import aiohttp
 import numpy as np
 import uvicorn
 
-from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Refused
+from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Patient, Refused
 from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
@@ -18,6 +18,11 @@ from inference_server.engines import About, Embedding, Engines
 GLAD = Ranking(((LABELS[0], 0.9), *((label, 0.01) for label in LABELS[1:])), is_confident=True)
 STYLES = ("선비", "나루토")
 REFUSED = "벡터가 없는 말"
+
+
+def patient(task: str) -> Patient:
+    """Of a model that is at work."""
+    return Patient(task, model=Model("some model", is_embedded=False))
 
 
 def vector_of(text: str) -> tuple[float, ...]:
@@ -64,7 +69,7 @@ class FakeInference:
         return texts
 
 
-def engines(*, heard: list[str] | None = None) -> Engines:
+def engines(*, heard: list[str] | None = None, styles: Sequence[str] = STYLES) -> Engines:
     """The same models as engines, as a server or a process would have opened them; what they `heard` is kept."""
     kept = heard if heard is not None else []
 
@@ -82,7 +87,7 @@ def engines(*, heard: list[str] | None = None) -> Engines:
         embedding=Batcher(embed, name="embedding"),
         about={
             "emotion": About("emotion", "glad", None, "torch", labels=LABELS),
-            "tone": About("tone", "chanting", None, "ct2", styles=STYLES),
+            "tone": About("tone", "chanting", None, "ct2", styles=tuple(styles)),
             "embedding": About("embedding", "turning", None, "onnx", size=2),
         },
     )
@@ -104,10 +109,11 @@ async def over_http() -> AsyncIterator[OverHttp]:
 
 
 @asynccontextmanager
-async def served(at_work: Engines) -> AsyncIterator[str]:
+async def served(at_work: Engines, *, port: int = 0) -> AsyncIterator[str]:
     """The real application of the inference server in this loop, at the address that is returned."""
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
         server = uvicorn.Server(uvicorn.Config(app_of(at_work), lifespan="off", log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody

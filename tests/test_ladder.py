@@ -1,20 +1,30 @@
 """What answers when what should answer does not: the second model, the script, the embedded models."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import select
 
 from bot.app import Mentos, now, open_mentos
-from bot.conversation.model import Account, Kind, Mendable, Part
+from bot.conversation.model import Account, CharacterId, Kind, Mendable, Part
 from bot.settings import Settings
+from storage.tables import metadata
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
 from tests.inference import FakeInference, engines, served
 
-FIRST, SECOND = "첫째 모델이에요.", "둘째 모델이에요."
+FIRST, SECOND, OWN = "첫째 모델이에요.", "둘째 모델이에요.", "안녕하십니까."
+
+
+@pytest.fixture(autouse=True)
+def _learns_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.app.LEARN_EVERY_S", 3600.0)
 
 
 @asynccontextmanager
@@ -81,11 +91,11 @@ async def test_a_character_without_its_adapter_is_spoken_by_rules(tmp_path: Path
     canary = ChatServer(pieces=["늘 같은 말이에요."])
     model = ChatServer(pieces=["그랬군요."], by_model={"expert": canary, "tgi": canary})
     async with chat_server(model), mentos_with(tmp_path, llm={"url": model.url}) as mentos:
-        assert mentos.characters["expert"].renderer == "rule:expert"  # type: ignore[index]
+        assert renderer_of(mentos, "expert") == "rule:expert"
     own = ChatServer(pieces=["안녕하십니까."])
     model = ChatServer(pieces=["그랬군요."], by_model={"expert": own})
     async with chat_server(model), mentos_with(tmp_path, llm={"url": model.url}) as mentos:
-        assert mentos.characters["expert"].renderer == "lora:expert"  # type: ignore[index]
+        assert renderer_of(mentos, "expert") == "lora:expert"
 
 
 async def test_the_second_model_acts_a_character_whose_adapter_it_lacks(tmp_path: Path) -> None:
@@ -98,7 +108,7 @@ async def test_the_second_model_acts_a_character_whose_adapter_it_lacks(tmp_path
         mentos_with(tmp_path, llm={"url": first.url}, second_llm={"url": second.url}) as mentos,
     ):
         await say(mentos, "/말투 전문가", "0")
-        own.status = 500
+        own.status = base.status = 500
         assert await reply(mentos, "요즘 잠이 안 와요", "1") == SECOND
         assert "전문가처럼" in str(second.asked[-1]["messages"][0])
 
@@ -121,6 +131,240 @@ async def test_danger_by_what_was_said_before_goes_to_no_model(tmp_path: Path) -
         assert await mentos.storage.vectors.count() == 3
     assert model.asked == []
     assert at_work.heard == []
+
+
+# Servers that come up later, or come back with other models.
+
+
+def renderer_of(mentos: Mentos, character: str) -> str:
+    return mentos.characters[CharacterId(character)].renderer
+
+
+def with_adapter(name: str) -> ChatServer:
+    """A server that answers for an adapter in words of its own, and for all others as the base model, as TGI does."""
+    return ChatServer(pieces=[FIRST], by_model={name: ChatServer(pieces=[OWN])})
+
+
+async def models_in(mentos: Mentos, table: str) -> list[tuple[str, str]]:
+    """Return each `character_id` with its `character_model`, in the order in which they were stored."""
+    assert mentos.storage
+    columns = metadata.tables[table].c
+    wanted = select(columns.character_id, columns.character_model).order_by(columns[f"{table}_id"])
+    return await mentos.storage.rows.read(
+        lambda connection: [(row.character_id, row.character_model) for row in connection.execute(wanted)]
+    )
+
+
+async def test_an_adapter_of_a_server_that_comes_up_later_speaks_without_a_restart(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with mentos_with(tmp_path, llm={"url": url}) as mentos:
+        await say(mentos, "/말투 전문가", "0")
+        assert await reply(mentos, "요즘 잠이 안 와요", "1")
+        assert renderer_of(mentos, "expert") == "rule:expert"
+        async with chat_server(with_adapter("expert"), port=unused_tcp_port):
+            await until_up(mentos)
+            await mentos.learn()
+            assert await reply(mentos, "회사 일이 많아요", "2") == OWN
+        assert renderer_of(mentos, "expert") == "lora:expert"
+        assert await models_in(mentos, "counsel") == [("expert", "rule:expert")]
+        await say(mentos, "/새상담", "3")
+        await say(mentos, "주말에는 쉬었어요", "4")
+        assert await models_in(mentos, "counsel") == [("expert", "rule:expert"), ("expert", "lora:expert")]
+
+
+async def test_a_server_that_comes_up_later_without_the_adapter_is_never_asked_for_it(tmp_path: Path) -> None:
+    server = with_adapter("another")
+    server.health = 503
+    async with chat_server(server), mentos_with(tmp_path, llm={"url": server.url}) as mentos:
+        await say(mentos, "/말투 전문가", "0")
+        server.health = 200
+        await until_up(mentos)
+        assert FIRST not in await reply(mentos, "요즘 잠이 안 와요", "1")  # the rules say it in the expert's manner
+        assert {asked["model"] for asked in server.asked} == {"tgi"}
+        await mentos.learn()
+        asked = len(server.asked)
+        assert await reply(mentos, "회사 일이 많아요", "2")
+        assert {each["model"] for each in server.asked[asked:]} == {"tgi"}
+        assert renderer_of(mentos, "expert") == "rule:expert"
+
+
+async def test_a_server_that_comes_back_with_other_adapters_is_asked_for_those(tmp_path: Path) -> None:
+    server = with_adapter("expert")
+    async with chat_server(server), mentos_with(tmp_path, llm={"url": server.url}) as mentos:
+        await say(mentos, "/말투 전문가", "0")
+        assert await reply(mentos, "요즘 잠이 안 와요", "1") == OWN
+        server.first, server.by_model = [ChatServer(closes=True, pieces=["네"])], {"another": ChatServer()}
+        assert await reply(mentos, "회사 일이 많아요", "2")
+        await until_up(mentos)
+        asked = len(server.asked)
+        assert await reply(mentos, "주말에는 쉬었어요", "3") == FIRST
+        assert "전문가처럼" in str(server.asked[-1]["messages"][0])  # acted by the base model, until it was asked
+        assert {each["model"] for each in server.asked[asked:]} == {"tgi"}
+        await mentos.learn()
+        assert renderer_of(mentos, "expert") == "rule:expert"
+        server.by_model = {"expert": ChatServer(pieces=[OWN])}
+        server.first = [ChatServer(closes=True, pieces=["네"])]
+        await reply(mentos, "오늘은 비가 와요", "4")
+        await until_up(mentos)
+        await mentos.learn()
+        assert await reply(mentos, "내일은 산책을 하려고요", "5") == OWN
+
+
+async def test_of_two_servers_one_that_lacks_the_adapter_is_not_asked_for_it(tmp_path: Path) -> None:
+    lacks, has = with_adapter("another"), with_adapter("expert")
+    async with (
+        chat_server(lacks),
+        chat_server(has),
+        mentos_with(tmp_path, llm={"url": f"{lacks.url},{has.url}"}) as mentos,
+    ):
+        await say(mentos, "/말투 전문가", "0")
+        lacks.asked.clear()
+        for number in range(4):
+            assert await reply(mentos, f"오늘은 {number}번 산책했어요", f"1{number}") == OWN
+        assert lacks.asked == []
+
+
+async def test_nobody_waits_while_a_server_is_asked_for_its_adapters(tmp_path: Path) -> None:
+    server = with_adapter("expert")
+    server.health = 503
+    server.by_model["expert"].hold_before = 0
+    async with (
+        chat_server(server),
+        mentos_with(tmp_path, llm={"url": server.url, "at_once": 1}) as mentos,
+    ):
+        server.health = 200
+        await until_up(mentos)
+        learning = asyncio.create_task(mentos.learn())
+        await server.was_asked.wait()
+        assert await reply(mentos, "요즘 잠이 안 와요", "1") == FIRST
+        assert not learning.done()
+        server.by_model["expert"].released.set()
+        await learning
+        assert renderer_of(mentos, "expert") == "lora:expert"
+
+
+async def test_an_inference_server_that_comes_up_later_is_used_without_a_restart(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with mentos_with(tmp_path, inference={"url": f"http://127.0.0.1:{unused_tcp_port}"}) as mentos:
+        await say(mentos, "/말투 선비", "0")
+        assert "(선비)" not in await reply(mentos, "요즘 잠이 안 와요", "1")
+        assert mentos.local.models == {}
+        assert (await mentos.check())["inference"] == "unreachable"
+        assert part_up("inference") == 0
+        heard: list[str] = []
+        async with served(engines(heard=heard), port=unused_tcp_port):
+            await mentos.learn()
+            assert {"inference": "ok", "tone": "ok", "emotion": "ok"}.items() <= (await mentos.check()).items()
+            assert part_up("inference") == part_up("tone") == 1
+            assert "(선비)" in await reply(mentos, "회사 일이 많아요", "2")
+            assert heard == ["회사 일이 많아요"]  # read for its emotion
+        assert await models_in(mentos, "counsel") == [("seonbi", "rule:seonbi")]
+        await say(mentos, "/말투 나루토", "3")
+        await say(mentos, "주말에는 쉬었어요", "4")
+        assert await models_in(mentos, "counsel") == [("seonbi", "rule:seonbi"), ("naruto", "kobart:나루토")]
+        assert ("seonbi", "kobart:선비") in await models_in(mentos, "character")
+
+
+async def test_the_rules_speak_for_styles_that_an_inference_server_lacks(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with mentos_with(tmp_path, inference={"url": f"http://127.0.0.1:{unused_tcp_port}"}) as mentos:
+        await say(mentos, "/말투 선비", "0")
+        async with served(engines(styles=["나루토", "해적"]), port=unused_tcp_port):
+            await mentos.learn()
+            assert "(선비)" not in await reply(mentos, "요즘 잠이 안 와요", "1")
+            assert (renderer_of(mentos, "seonbi"), renderer_of(mentos, "naruto")) == ("rule:seonbi", "kobart:나루토")
+            assert (await mentos.check())["tone"] == "ok"
+        async with served(engines(), port=unused_tcp_port):
+            await mentos.learn()
+            assert "(선비)" in await reply(mentos, "회사 일이 많아요", "2")
+        async with served(engines(styles=["나루토"]), port=unused_tcp_port):  # and nothing is learnt of it yet
+            said = await reply(mentos, "주말에는 쉬었어요", "3")
+            assert said
+            assert "(선비)" not in said
+
+
+async def test_whom_only_an_adapter_can_render_is_answered_for_until_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "characters").mkdir()
+    keys = "".join(f'{key} = "harry"\n' for key in ("id", "name", "name_en", "persona", "greeting", "sample"))
+    (tmp_path / "characters" / "harry.toml").write_text(f'{keys}renderers = ["lora:harry"]\n', encoding="utf-8")
+    server = with_adapter("another")
+    server.health = 503
+    async with chat_server(server), mentos_with(tmp_path, llm={"url": server.url}) as mentos:
+        await say(mentos, "/말투 harry", "0")
+        assert await reply(mentos, "요즘 잠이 안 와요", "1")
+        server.health = 200
+        await until_up(mentos)
+        await mentos.learn()
+        assert await reply(mentos, "회사 일이 많아요", "2") == FIRST
+        assert {asked["model"] for asked in server.asked if asked["temperature"]} == {"tgi"}
+
+
+async def test_an_inference_server_that_does_better_at_nothing_is_asked_for_nothing(tmp_path: Path) -> None:
+    heard: list[str] = []
+    plain = engines(heard=heard)
+    about = {task: replace(each, runtime="rules", styles=("seonbi",)) for task, each in plain.about.items()}
+    async with (
+        served(replace(plain, about=about)) as url,
+        mentos_with(tmp_path, inference={"url": url}) as mentos,
+    ):
+        assert await reply(mentos, "요즘 잠이 안 와요")
+        assert heard == []
+        assert renderer_of(mentos, "seonbi") == "rule:seonbi"
+        assert not {"emotion", "tone", "embedding"} & (await mentos.check()).keys()
+
+
+async def test_servers_are_looked_at_by_themselves(
+    tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.LEARN_EVERY_S", 0.01)
+    server = with_adapter("expert")
+    server.health = 503
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(chat_server(server))
+        mentos = await stack.enter_async_context(
+            mentos_with(tmp_path, llm={"url": server.url}, inference={"url": f"http://127.0.0.1:{unused_tcp_port}"})
+        )
+        await stack.enter_async_context(served(engines(), port=unused_tcp_port))
+        server.health = 200
+        await until(lambda: renderer_of(mentos, "expert") == "lora:expert")
+        await until(lambda: renderer_of(mentos, "seonbi") == "kobart:선비")
+
+
+async def test_when_that_breaks_people_are_answered_and_operators_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.app.LEARN_EVERY_S", 0.01)
+
+    async def breaks(_: object) -> None:
+        raise ZeroDivisionError("나의 비밀")
+
+    server = with_adapter("expert")
+    async with chat_server(server), mentos_with(tmp_path, llm={"url": server.url}) as mentos:
+        monkeypatch.setattr("bot.models.Speech.learn", breaks)
+        await until(lambda: "learning" in mentos.failed)
+        assert await reply(mentos, "요즘 잠이 안 와요") == FIRST
+        assert {"learning": "ZeroDivisionError", "llm": "ok"}.items() <= (await mentos.check()).items()
+    assert "ZeroDivisionError in" in caplog.text
+    assert "비밀" not in caplog.text
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is learnt beside the conversation is told to nobody
+            await asyncio.sleep(0.01)
+
+
+async def until_up(mentos: Mentos) -> None:
+    """Until the language model was looked at after it came back."""
+    async with asyncio.timeout(10):
+        while (await mentos.check())["llm"] != "ok":  # noqa: ASYNC110 - it is left alone for a while
+            await asyncio.sleep(0.01)
+
+
+def part_up(part: str) -> float | None:
+    return REGISTRY.get_sample_value("mentos_part_up", {"part": part})
 
 
 # Where words leave the network.
@@ -227,19 +471,7 @@ async def test_the_embedded_models_answer_when_the_inference_server_is_gone(tmp_
         assert (await mentos.check())["tone"] == "embedded"
 
 
-async def test_without_an_inference_server_at_the_start_everything_is_embedded(
-    tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.models.LOOK_EVERY_S", 0.0)
-    async with mentos_with(tmp_path, inference={"url": f"http://127.0.0.1:{unused_tcp_port}"}) as mentos:
-        assert await reply(mentos, "요즘 잠이 안 와요")
-        assert mentos.local.models == {}
-
-
-async def test_memories_by_meaning_wait_for_a_server_that_is_away(
-    tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.models.LOOK_EVERY_S", 0.0)
+async def test_memories_by_meaning_wait_for_a_server_that_is_away(tmp_path: Path, unused_tcp_port: int) -> None:
     meaning = {"model": "turning", "size": 2}
     away = {"url": f"http://127.0.0.1:{unused_tcp_port}"}
     async with mentos_with(tmp_path, inference=away, embedding=meaning) as mentos:

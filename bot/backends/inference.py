@@ -179,9 +179,13 @@ def _read_each(read: Callable[[], list[T]], texts: Sequence[str]) -> list[T]:
 
 
 class Patient:
-    """Lets a model that failed alone for a while, so that nobody waits for it in vain."""
+    """Lets a model that failed alone for a while, so that nobody waits for it in vain.
 
-    def __init__(self, what: str, *, on_failure: Callable[[], None] = lambda: None) -> None:
+    `model` is what does the task there, None while that is not known or is no better than what is embedded.
+    """
+
+    def __init__(self, what: str, *, model: Model | None = None, on_failure: Callable[[], None] = lambda: None) -> None:
+        self.model = model
         self._what = what
         self._on_failure = on_failure
         self._failures = 0
@@ -218,7 +222,7 @@ class ModelEmotions:
         self._patient = patient
 
     async def read(self, text: str) -> Emotion:
-        if self._patient.is_resting or means_danger(text):
+        if self._patient.model is None or self._patient.is_resting or means_danger(text):
             return await self._near.read(text)
         try:
             return await self._patient.ask(self._read(text))

@@ -54,14 +54,14 @@ class TGI:
         replicas: Sequence[Replica],
         *,
         model: str | None = None,
-        adapters: Collection[str] = (),
+        adapters: Callable[[Replica], Collection[str]] = lambda replica: (),
         sampling: Sampling,
         max_input_tokens: int,
         first_s: float,
         count: Callable[[str], int] = tokens_at_most,
         on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
-        """`adapters` are those that the servers have. For others the base model acts the character."""
+        """`adapters` are those that a server has. For others the base model acts the character."""
         self._replicas = replicas
         self._model = model
         self._adapters = adapters
@@ -76,8 +76,8 @@ class TGI:
         retried: Counter[Fault] = Counter()
         failed: Replica | None = None
         while True:
-            replica = await self._choose(failed)
-            asked = self._asked(situation, self._budget(replica), retried)
+            replica = await self._choose(failed, _adapter_of(situation))
+            asked = self._asked(situation, replica, retried)
             # with another that is well there must be time left for it
             first_s = self._first_s / 2 if len(self._well()) > 1 else self._first_s
             has_spoken = False
@@ -91,7 +91,7 @@ class TGI:
                 retried[error.fault] += 1
                 if has_spoken or not self._may_retry(error.fault, retried):
                     raise
-                if error.fault is Fault.TOO_LONG and self._asked(situation, self._budget(replica), retried) == asked:
+                if error.fault is Fault.TOO_LONG and self._asked(situation, replica, retried) == asked:
                     raise
                 failed = replica
                 await self._pause(error.fault, failed)
@@ -107,23 +107,32 @@ class TGI:
             least_s, most_s = RETRIES[fault][1]
             await asyncio.sleep(random.uniform(least_s, most_s))  # noqa: S311 - no secret
 
-    async def _choose(self, failed: Replica | None) -> Replica:
-        """Return the least busy server, rather another than the one that failed. Raises `ChatFault` if all are down."""
+    async def _choose(self, failed: Replica | None, adapter: str | None) -> Replica:
+        """Return the least busy server, rather one with the adapter, and rather another than the one that failed.
+
+        Raises `ChatFault` if all are down.
+        """
         looks = {each.look() for each in self._replicas if each.is_suspect and not each.is_resting}
         while looks and not self._well():
             _, looks = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
         if not self._well():
             raise ChatFault(Fault.UNREACHABLE, "every server failed a moment ago")
-        return min(self._well(), key=lambda each: (each is failed, each.in_flight, random.random()))  # noqa: S311
+
+        def is_worse(replica: Replica) -> tuple[bool, bool, int, float]:
+            lacks_adapter = adapter is not None and adapter not in self._adapters(replica)
+            return replica is failed, lacks_adapter, replica.in_flight, random.random()  # noqa: S311 - no secret
+
+        return min(self._well(), key=is_worse)
 
     def _well(self) -> Sequence[Replica]:
         return [replica for replica in self._replicas if not replica.is_suspect]
 
-    def _asked(self, situation: Situation, budget: int, retried: Counter[Fault]) -> Asked:
+    def _asked(self, situation: Situation, replica: Replica, retried: Counter[Fault]) -> Asked:
+        budget = self._budget(replica)
         if retried[Fault.TOO_LONG]:
             situation, budget = replace(situation, memories=()), budget // 2
-        kind, _, adapter = situation.character.renderer.partition(":")
-        has_adapter = kind == "lora" and adapter in self._adapters and not retried[Fault.UNKNOWN_MODEL]
+        adapter = _adapter_of(situation)
+        has_adapter = adapter in self._adapters(replica) and not retried[Fault.UNKNOWN_MODEL]
         sampling = self._sampling
         return Asked(
             [
@@ -144,3 +153,8 @@ class TGI:
         if about and about.max_total_tokens:
             limits.append(about.max_total_tokens - self._sampling.max_tokens)
         return min(limits)
+
+
+def _adapter_of(situation: Situation) -> str | None:
+    kind, _, adapter = situation.character.renderer.partition(":")
+    return adapter if kind == "lora" else None

@@ -3,6 +3,7 @@
 import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -48,6 +49,20 @@ def find(characters: Mapping[CharacterId, Character], words: str) -> Character |
     return next((c for c in characters.values() if wanted in map(_folded, (c.id, c.name, c.name_en, *c.aliases))), None)
 
 
+def rendered(character: Character, available: Collection[str]) -> Character:
+    """Return the same one as the first of its renderers that are `available` by now renders it; else as it was."""
+    return replace(
+        character,
+        renderer=first(character.renderers, available) or character.renderer,
+        softened=first(character.softeners, available) or character.softened,
+    )
+
+
+def first(renderers: Sequence[str], available: Collection[str]) -> str | None:
+    """Return the first that is available, by its whole name or by its kind."""
+    return next((each for each in renderers if each in available or each.partition(":")[0] in available), None)
+
+
 def _folded(words: str) -> str:
     return "".join(unicodedata.normalize("NFC", words).casefold().split())
 
@@ -68,18 +83,21 @@ def _read(file: Traversable, available: Collection[str]) -> Character:
     for key, most in _AT_MOST.items():
         if len(words[key]) > most:
             raise CharacterError(f"{file}: the key {key!r} has more than {most} characters; shorten it")
-    renderer = _renderer(file, "renderers", table, available)
+    renderers = _renderers(file, "renderers", table, available)
+    softeners = _renderers(file, "softened", table, available) if "softened" in table else renderers
     return Character(
         id=CharacterId(words["id"]),
         name=words["name"],
         name_en=words["name_en"],
-        renderer=renderer,
+        renderer=first(renderers, available) or renderers[0],
         persona=words["persona"],
         greeting=words["greeting"],
         sample=words["sample"],
-        softened=_renderer(file, "softened", table, available) if "softened" in table else renderer,
+        softened=first(softeners, available) or softeners[0],
         decorations=_decorations(file, table["decorations"]) if "decorations" in table else Decorations(),
         aliases=_list(file, table, "aliases") if "aliases" in table else (),
+        renderers=renderers,
+        softeners=softeners,
     )
 
 
@@ -108,16 +126,15 @@ def _decorations(file: Traversable, table: Mapping[str, Any]) -> Decorations:
     )
 
 
-def _renderer(file: Traversable, key: str, table: Mapping[str, Any], available: Collection[str]) -> str:
+def _renderers(file: Traversable, key: str, table: Mapping[str, Any], available: Collection[str]) -> tuple[str, ...]:
     renderers = _list(file, table, key)
     for renderer in renderers:
         kind, _, name = renderer.partition(":")
         if kind not in KINDS or (kind == "prompt") == bool(name):
             raise CharacterError(f"{file}: {key!r} has {renderer!r}; write one of rule:…, kobart:…, lora:… or prompt")
-    usable = [r for r in renderers if r in available or r.partition(":")[0] in available]
-    if not usable:
+    if first(renderers, available) is None:
         raise CharacterError(
             f"{file}: nothing here renders {' or '.join(map(repr, renderers))}; "
             f"have {', '.join(sorted(available))}: add one of these to {key!r}"
         )
-    return usable[0]
+    return renderers

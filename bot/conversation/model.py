@@ -143,6 +143,9 @@ class Character:
     softened: str
     decorations: Decorations = Decorations()
     aliases: tuple[str, ...] = ()
+    renderers: tuple[str, ...] = ()
+    """What its file lists, in order of preference; `renderer` is the one in use."""
+    softeners: tuple[str, ...] = ()
 
     @property
     def is_restyled(self) -> bool:

@@ -40,7 +40,7 @@ class Stranger:
 @dataclass(slots=True)
 class _Counsel:
     id: CounselId
-    renderer: str
+    character_id: CharacterId
     last_heard: datetime
     turns: deque[tuple[Message, Turn]] = field(default_factory=lambda: deque(maxlen=TURNS_KEPT))
 
@@ -78,9 +78,9 @@ class OffTheRecord:
     async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
         self._forget()
         counsel = self._counsels.get(user_id)
-        if counsel is None or counsel.renderer != character.renderer:
+        if counsel is None or counsel.character_id != character.id:
             self._end(user_id)
-            counsel = _Counsel(CounselId(next(self._ids)), character.renderer, self._now())
+            counsel = _Counsel(CounselId(next(self._ids)), character.id, self._now())
             self._counsels[user_id] = counsel
         counsel.last_heard = self._now()
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bot.backends.embedded import load_emotions, load_scripted, load_stylist
-from bot.backends.inference import ModelEmotions, ModelStylist, Patient
+from bot.backends.inference import ModelEmotions, ModelStylist
 from bot.backends.replica import Replica
 from bot.backends.resilience import Deadline, Fallback
 from bot.backends.tgi import TGI, Sampling
@@ -16,7 +16,7 @@ from bot.conversation.model import Emotion, EmotionLabel, Situation
 from bot.conversation.ports import EmotionReader, NoReply, Responder, Stylist
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import CHARACTERS, SayingResponder
-from tests.inference import FakeInference, in_process, over_http
+from tests.inference import FakeInference, in_process, over_http, patient
 
 TEXTS = [
     "요즘 잠이 안 와요",
@@ -40,8 +40,8 @@ async def embedded() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
 async def stand_in() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
     models = FakeInference()
     yield (
-        ModelEmotions(models, near=load_emotions(), patient=Patient("emotion")),
-        ModelStylist(models, near=load_stylist(), instead={}, patient=Patient("tone")),
+        ModelEmotions(models, near=load_emotions(), patient=patient("emotion")),
+        ModelStylist(models, near=load_stylist(), instead={}, patient=patient("tone")),
         "kobart:선비",
     )
 
@@ -50,8 +50,8 @@ async def stand_in() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
 async def at_work_here() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
     async with in_process() as models:
         yield (
-            ModelEmotions(models, near=load_emotions(), patient=Patient("emotion")),
-            ModelStylist(models, near=load_stylist(), instead={}, patient=Patient("tone")),
+            ModelEmotions(models, near=load_emotions(), patient=patient("emotion")),
+            ModelStylist(models, near=load_stylist(), instead={}, patient=patient("tone")),
             "kobart:선비",
         )
 
@@ -60,8 +60,8 @@ async def at_work_here() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
 async def at_work_elsewhere() -> AsyncIterator[tuple[EmotionReader, Stylist, str]]:
     async with over_http() as models:
         yield (
-            ModelEmotions(models, near=load_emotions(), patient=Patient("emotion")),
-            ModelStylist(models, near=load_stylist(), instead={}, patient=Patient("tone")),
+            ModelEmotions(models, near=load_emotions(), patient=patient("emotion")),
+            ModelStylist(models, near=load_stylist(), instead={}, patient=patient("tone")),
             "kobart:선비",
         )
 

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from bot.app import Mentos, now, open_mentos
-from bot.backends.adapters import missing
+from bot.backends.adapters import lacking_at
 from bot.backends.dialects import Kind as ServerKind
 from bot.backends.faults import ChatFault, Fault
 from bot.backends.replica import Asked, Replica
@@ -184,7 +184,11 @@ async def test_what_it_is_and_the_name_of_its_base_model_are_found(replica: Repl
 )
 async def test_each_adapter_says_what_it_has_learnt(replica: Replica, renderer: str, answer: str) -> None:
     model = TGI(
-        [replica], adapters=ADAPTERS, sampling=Sampling(temperature=0), max_input_tokens=3072, first_s=PATIENCE_S
+        [replica],
+        adapters=lambda replica: ADAPTERS,
+        sampling=Sampling(temperature=0),
+        max_input_tokens=3072,
+        first_s=PATIENCE_S,
     )
     situation = Situation("요즘 잠이 안 와요", character("somebody", renderer), CALM, ())
 
@@ -192,7 +196,7 @@ async def test_each_adapter_says_what_it_has_learnt(replica: Replica, renderer: 
 
 
 async def test_an_adapter_whose_name_is_misspelt_is_found(replica: Replica) -> None:
-    assert await missing([replica], [*ADAPTERS, "exprt"]) == {"exprt"}
+    assert await lacking_at(replica, [*ADAPTERS, "exprt"]) == frozenset({"exprt"})
 
 
 async def test_an_adapter_that_it_lacks_is_not_answered_for(replica: Replica) -> None:

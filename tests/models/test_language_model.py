@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="the parts with torch are asked by `make tes
 pytest.importorskip("transformers", reason="the parts with torch are asked by `make test-models`")
 
 from bot.app import Mentos, now, open_mentos
-from bot.backends.adapters import missing
+from bot.backends.adapters import lacking_at
 from bot.backends.dialects import Kind as ServerKind
 from bot.backends.replica import Replica
 from bot.conversation.model import Account, Kind
@@ -155,7 +155,8 @@ async def test_what_it_is_and_which_adapters_it_lacks_is_found(server: Server) -
         await server.start()
     async with aiohttp.ClientSession() as session:
         replica = Replica(server.url, session=session, api_key=None, at_once=4, kind=None)
-        assert await missing([replica], ["expert"]) == {"expert"}
+        assert await replica.look()
+        assert await lacking_at(replica, ["expert"]) == frozenset({"expert"})
         assert replica.about
         assert replica.about.dialect.kind is ServerKind.TRANSFORMERS
         await replica.close()

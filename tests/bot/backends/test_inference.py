@@ -12,6 +12,7 @@ from aiohttp import web
 from bot.backends import inference as backends
 from bot.backends.embedded import load_emotions, load_stylist
 from bot.backends.inference import (
+    Model,
     ModelEmotions,
     ModelEncoder,
     ModelStylist,
@@ -21,25 +22,34 @@ from bot.backends.inference import (
 )
 from bot.conversation.model import EmotionLabel
 from bot.conversation.ports import NoEncoding
-from tests.inference import REFUSED, FakeInference, vector_of
+from tests.inference import REFUSED, FakeInference, patient, vector_of
 
 SAD = "너무 슬퍼서 눈물이 나요"
 DANGER = "나 진짜 죽고 싶어"
 
 
 def emotions(models: FakeInference) -> ModelEmotions:
-    return ModelEmotions(models, near=load_emotions(), patient=Patient("emotion"))
+    return ModelEmotions(models, near=load_emotions(), patient=patient("emotion"))
 
 
 def stylist(models: FakeInference) -> ModelStylist:
     instead = {"kobart:선비": "rule:seonbi"}
-    return ModelStylist(models, near=load_stylist(), instead=instead, patient=Patient("tone"))
+    return ModelStylist(models, near=load_stylist(), instead=instead, patient=patient("tone"))
 
 
 async def test_the_model_says_what_a_message_feels() -> None:
     found = await emotions(FakeInference()).read(SAD)
     assert found.label is EmotionLabel.HAPPY
     assert found.is_confident
+
+
+async def test_a_model_that_is_not_there_yet_is_not_asked() -> None:
+    models, waiting = FakeInference(), Patient("emotion")
+    reader = ModelEmotions(models, near=load_emotions(), patient=waiting)
+    assert (await reader.read(SAD)).label is EmotionLabel.SAD
+    assert models.heard == []
+    waiting.model = (await models.models())["emotion"]
+    assert (await reader.read(SAD)).label is EmotionLabel.HAPPY
 
 
 async def test_what_is_embedded_says_it_while_the_model_fails_and_the_model_again_afterwards(
@@ -57,9 +67,8 @@ async def test_what_is_embedded_says_it_while_the_model_fails_and_the_model_agai
 async def test_a_model_that_failed_is_left_alone_for_a_while() -> None:
     failures: list[int] = []
     models = FakeInference()
-    reader = ModelEmotions(
-        models, near=load_emotions(), patient=Patient("emotion", on_failure=lambda: failures.append(1))
-    )
+    resting = Patient("emotion", model=Model("glad", is_embedded=False), on_failure=lambda: failures.append(1))
+    reader = ModelEmotions(models, near=load_emotions(), patient=resting)
     models.is_broken = True
     await reader.read(SAD)
     models.is_broken = False

@@ -13,7 +13,6 @@ import pytest
 
 from bot.backends import replica as replicas
 from bot.backends import tgi
-from bot.backends.adapters import missing
 from bot.backends.address import outside
 from bot.backends.dialects import Kind, told_apart
 from bot.backends.faults import Fault
@@ -55,7 +54,7 @@ async def asking(
             stack.push_async_callback(replica.close)
         model = TGI(
             asked,
-            adapters=["expert"],
+            adapters=lambda replica: {"expert"},
             sampling=SAMPLING,
             max_input_tokens=3072,
             first_s=first_s,
@@ -529,29 +528,6 @@ async def test_the_kind_of_a_server_can_be_set() -> None:
     async with chat_server(server), asking(server, kind=Kind.OPENAI) as (model, _):
         await words_of(model)
     assert server.asked[0]["model"] == "tiny"
-
-
-async def missing_at(server: ChatServer, *adapters: str) -> frozenset[str]:
-    async with chat_server(server), aiohttp.ClientSession() as session:
-        return await missing([Replica(server.url, session=session, api_key=None, at_once=4, kind=None)], adapters)
-
-
-async def test_an_adapter_that_answers_as_the_base_model_is_missing() -> None:
-    own = ChatServer(pieces=["안녕하십니까."])
-    server = ChatServer(by_model={"expert": own})
-    assert await missing_at(server, "expert", "expret") == {"expret"}
-    assert all(asked["temperature"] == 0 for asked in server.asked)
-
-
-async def test_an_adapter_that_a_server_does_not_know_is_missing() -> None:
-    own = ChatServer(pieces=["안녕하십니까."], finish_reason="length")
-    server = ChatServer(info=None, models=VLLM, by_model={"harry": own, "typo": ChatServer(status=404)})
-    assert await missing_at(server, "harry", "typo") == {"typo"}
-
-
-async def test_of_a_server_that_is_down_nothing_is_missing() -> None:
-    assert await missing_at(ChatServer(health=503), "expert") == frozenset()
-    assert await missing_at(ChatServer(status=500), "expert") == frozenset()
 
 
 # Where words go.
