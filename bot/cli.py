@@ -62,10 +62,15 @@ def label(file: File = None) -> None:
 def restyle(
     character: Annotated[str, typer.Option(help="말투 · id or name of a character")], file: File = None
 ) -> None:
-    """글을 한 말투로 바꿉니다. · Render each line in a character's manner of speech."""
+    """글을 한 말투로 바꿉니다. · Render each line in a character's manner of speech, by rules."""
     from bot.backends.embedded import load_stylist
+    from bot.conversation.characters import first
 
-    _each_line(file, batch.restyle_with(load_stylist(), _character(character).renderer))
+    stylist, chosen = load_stylist(), _character(character)
+    renderer = first(chosen.renderers, stylist.renderers)
+    if renderer is None:
+        raise Mendable(f"no rule renders {chosen.name}; add one of {', '.join(sorted(stylist.renderers))} to its file")
+    _each_line(file, batch.restyle_with(stylist, renderer))
 
 
 @app.command()

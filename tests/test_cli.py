@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ class TestBatch:
         assert {label for label, _ in ranking} == {label.value for label in EmotionLabel}
         assert ranking == sorted(ranking, key=lambda entry: -entry[1])
         assert [line["emotion"], line["score"]] == ranking[0]
+
+    def test_restyle_speaks_by_rules_whatever_else_could_speak(self, home: Path) -> None:
+        asked = partial(
+            mentos, "restyle", "--character", "expert", home=home, stdin="오늘은 좀 쉬어도 괜찮아요.".encode()
+        )
+        by_rules = asked().stdout
+        assert by_rules
+        assert asked(MENTOS_LLM__URL="http://127.0.0.1:9").stdout == by_rules
 
     def test_restyle_speaks_in_the_character(self, home: Path) -> None:
         result = mentos("restyle", "--character", "선비", home=home, stdin="오늘은 좀 쉬어도 괜찮아요.".encode())
