@@ -12,7 +12,7 @@ from bot.conversation.model import Account, Kind, Part
 from bot.settings import Settings
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
-from tests.inference import FakeInference, engines, served
+from tests.inference import LOST, FakeInference, engines, served
 
 FIRST, SECOND = "첫째 모델이에요.", "둘째 모델이에요."
 
@@ -240,3 +240,22 @@ async def test_memories_by_meaning_wait_for_a_server_that_is_away(
         await mentos.remember()
         assert mentos.storage
         assert await mentos.storage.memories.unencoded() == 0
+
+
+async def test_models_that_break_at_every_text_show_and_what_they_did_not_encode_waits(tmp_path: Path) -> None:
+    meaning = {"model": "turning", "size": 2}
+    broken = engines(breaking=LOST)
+    async with served(broken) as url, mentos_with(tmp_path, inference={"url": url}, embedding=meaning) as mentos:
+        await say(mentos, "/말투 선비", "0")
+        await say(mentos, "고양이 나비가 아파요", "1")
+        await mentos.remember()
+        assert dict.fromkeys(["emotion", "tone", "embedding"], "embedded").items() <= (await mentos.check()).items()
+        assert mentos.storage
+        assert await mentos.storage.memories.unencoded() == 1
+    heard: list[str] = []
+    async with (
+        served(engines(heard=heard)) as url,
+        mentos_with(tmp_path, inference={"url": url}, embedding=meaning) as mentos,
+    ):
+        await mentos.remember()
+    assert heard == ["고양이 나비가 아파요"]

@@ -34,7 +34,7 @@ class NoAnswer(Exception):
 
 
 class Refused(NoAnswer):
-    """A model will not answer for these texts, whenever it is asked."""
+    """A model broke at these texts, or will not have them. Whether they are at fault or it is, other texts tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +192,9 @@ class Patient:
         return monotonic() < self._rests_until
 
     async def ask(self, call: Awaitable[T]) -> T:
-        """Return the answer. Raises `NoAnswer`. Many that fail at once are one failure, a refused text is none."""
+        """Return the answer. Raises `NoAnswer`. Many that fail at once are one failure."""
         try:
             found = await call
-        except Refused:
-            raise
         except NoAnswer as reason:
             if not self.is_resting:
                 first_s, most_s = RESTS_S
@@ -272,24 +270,25 @@ class ModelEncoder:
     async def encode(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
         calm = [text for text in texts if not means_danger(text)]
         try:
-            found = dict(zip(calm, await self._embed(calm), strict=True))
-        except Refused:  # one of them is at fault: the others have their vectors
-            found = {text: await self._embed_alone(text) for text in calm}
+            vectors = await self._patient.ask(self._vectors(calm)) if calm else ()
+        except NoAnswer as error:
+            raise NoEncoding(f"{self._inference.where}: {error}") from None
+        found = dict(zip(calm, vectors, strict=True))
         return [found.get(text, ()) for text in texts]
 
-    async def _embed_alone(self, text: str) -> tuple[float, ...]:
+    async def _vectors(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
+        """Return a vector for each text, an empty one for a text that is at fault. Raises `NoAnswer`."""
         try:
-            [vector] = await self._embed([text])
+            return await self._inference.embed(texts, model=self.name)
+        except Refused:
+            found = [await self._alone(text) for text in texts] if len(texts) > 1 else []
+            if not any(found):  # it is the model
+                raise
+            return found
+
+    async def _alone(self, text: str) -> tuple[float, ...]:
+        try:
+            [vector] = await self._inference.embed([text], model=self.name)
         except Refused:
             return ()
         return vector
-
-    async def _embed(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
-        if not texts:
-            return ()
-        try:
-            return await self._patient.ask(self._inference.embed(texts, model=self.name))
-        except Refused:
-            raise
-        except NoAnswer as error:
-            raise NoEncoding(f"{self._inference.where}: {error}") from None
