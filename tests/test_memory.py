@@ -10,7 +10,7 @@ from bot.app import Mentos, now, open_mentos
 from bot.conversation.model import Account, EmotionLabel, Kind, Message, TurnId, UserId
 from bot.remember import rebuild
 from bot.settings import Embedding as ByMeaning
-from bot.settings import Qdrant, Settings, Url
+from bot.settings import Inference, Qdrant, Settings
 from storage.vectors import Embedding, Point
 from storage.vectors_server import ServerVectors
 from tests.inference import engines, served
@@ -222,6 +222,6 @@ async def test_a_rebuild_says_how_many_memories_wait_for_the_encoder(
     async with opened(tmp_path) as mentos:
         await tell_of_the_cat(mentos)
     async with served(engines()) as url:
-        where = Url(url=f"http://127.0.0.1:{unused_tcp_port}" if is_away else url)
+        where = Inference(url=f"http://127.0.0.1:{unused_tcp_port}" if is_away else url)
         await rebuild(Settings(home=tmp_path, inference=where, embedding=ByMeaning(model="turning", size=2)))
     assert ("낱말로만" in capsys.readouterr().out) == is_away
