@@ -76,6 +76,7 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
         "localhost:8080",
         "llm.example.com/v1",
         "https://:80",
+        "ftp://tgi:80",
     ],
 )
 def test_what_is_no_address_is_refused_at_the_start_and_not_quoted(

@@ -152,7 +152,7 @@ class OverHttp:
                 found = await response.json()
         except TimeoutError:
             raise NoAnswer(f"nothing within {within_s} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise NoAnswer(type(error).__name__) from None
         if not isinstance(found, dict):
             raise NoAnswer("no JSON object")
@@ -167,7 +167,7 @@ def _check_model(found: str, wanted: str) -> None:
 def _read(read: Callable[[], T]) -> T:
     try:
         return read()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NoAnswer(f"an answer of another shape ({type(error).__name__})") from None
 
 

@@ -141,6 +141,12 @@ async def test_an_encoder_that_fails_says_so() -> None:
 
 # A server that is not as it should be.
 
+HUGE = {
+    "results": [{"scores": [{"label": "기쁨", "score": 10**400}], "is_confident": True}],
+    "texts": None,
+    "model": "None",
+    "dense": [[10**400]],
+}
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -171,6 +177,8 @@ def says(body: object, *, status: int = 200, content_type: str = "application/js
         pytest.param(says({"error": {"type": "failed"}}, status=500), id="failed"),
         pytest.param(says("<html>나의 비밀</html>", content_type="text/html"), id="a page"),
         pytest.param(says("{"), id="half of an answer"),
+        pytest.param(says("[" * 200_000), id="too deep"),
+        pytest.param(says(HUGE), id="a number of 400 digits"),
         pytest.param(says([]), id="a list"),
         pytest.param(says({}), id="nothing in it"),
         pytest.param(says({"results": [], "texts": [], "dense": []}), id="too few"),
