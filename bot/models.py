@@ -61,16 +61,26 @@ class Speech:
 
 
 async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
-    """Put the ladder together: the language model, the second one, the script. Time above is taken off below."""
+    """Put the ladder together: the language model, the second one, the script. Time above is taken off below.
+
+    Raises `Mendable` where no time is left for the second one.
+    """
     script = load_scripted()
     responder: Responder = script
     replicas: dict[str, Sequence[Replica]] = {}
     adapters: Collection[str] = ()
     wanted = {kind[1] for each in characters_of(settings).values() if (kind := each.renderer.split(":"))[0] == "lora"}
     spent_s = settings.llm.first_token_s if settings.llm.urls else 0.0
+    left_s = settings.second_llm.total_s - spent_s
+    if spent_s and settings.second_llm.urls and left_s <= settings.second_llm.first_token_s:
+        raise Mendable(
+            f"MENTOS_SECOND_LLM__TOTAL_S ({settings.second_llm.total_s:g}) must be more than MENTOS_LLM__FIRST_TOKEN_S "
+            f"and MENTOS_SECOND_LLM__FIRST_TOKEN_S together ({spent_s + settings.second_llm.first_token_s:g}): set it "
+            "higher, or these lower"
+        )
     below = "script"
     for part, llm, total_s in (
-        ("second_llm", settings.second_llm, settings.second_llm.total_s - spent_s),
+        ("second_llm", settings.second_llm, left_s),
         ("llm", settings.llm, settings.llm.total_s),
     ):
         if not llm.urls:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.app import Mentos, now, open_mentos
-from bot.conversation.model import Account, Kind, Part
+from bot.conversation.model import Account, Kind, Mendable, Part
 from bot.settings import Settings
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
@@ -50,6 +50,39 @@ async def test_the_second_model_answers_for_the_first_and_the_script_for_both(tm
         scripted = await reply(mentos, "주말에는 쉬었어요", "3")
         assert scripted
         assert scripted not in {FIRST, SECOND}
+
+
+async def test_what_the_first_model_spent_is_taken_off_the_second_one_s_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = ChatServer(status=422), ChatServer(pieces=[f"{SECOND} ", "그리고"], hold_before=1)
+    times = {"first_token_s": 0.7, "total_s": 11}
+    async with (
+        chat_server(first),
+        chat_server(second),
+        mentos_with(
+            tmp_path, llm={"url": first.url, "first_token_s": 10}, second_llm={"url": second.url, **times}
+        ) as mentos,
+    ):
+        assert await reply(mentos, "요즘 잠이 안 와요") == SECOND
+    assert "the language model failed midway: nothing more within 1.0 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"llm": {}, "second_llm": {"total_s": 15}},
+        {"llm": {"first_token_s": 60}, "second_llm": {}},
+        {"llm": {"first_token_s": 30}, "second_llm": {"first_token_s": 15}},
+    ],
+)
+async def test_a_second_model_for_which_no_time_is_left_is_a_mistake(
+    tmp_path: Path, settings: dict[str, dict[str, float]]
+) -> None:
+    urls = {part: {"url": "http://127.0.0.1:9", **settings[part]} for part in settings}
+    with pytest.raises(Mendable, match="MENTOS_SECOND_LLM__TOTAL_S"):
+        async with mentos_with(tmp_path, **urls):
+            pass
 
 
 async def test_what_is_up_is_said_to_operators(tmp_path: Path) -> None:
