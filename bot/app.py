@@ -12,9 +12,7 @@ from prometheus_client import Counter, Histogram
 
 from bot.backends.consent import AssumedConsent, Nobody
 from bot.backends.embedded import load_embedder, load_emotions
-from bot.backends.inference import (
-    ModelEncoder,
-)
+from bot.backends.inference import ModelEncoder
 from bot.backends.replica import Replica
 from bot.backends.resilience import Amnesia, Forgetful
 from bot.conversation.counsellor import Counsellor
@@ -83,7 +81,7 @@ class Mentos:
     async def check(self) -> dict[str, str]:
         """Ask every part how it is: `ok`, or one word of why not."""
         models = {part: await _reach_any(replicas) for part, replicas in self.replicas.items()}
-        models |= {task: "embedded" if each.is_resting else "ok" for task, each in self.local.patients.items()}
+        models |= {task: "embedded" if each.has_failed else "ok" for task, each in self.local.patients.items()}
         if self.storage is None:
             return {**models, **self.failed}
         return {

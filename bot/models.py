@@ -231,7 +231,7 @@ def _read_models() -> Models:
 
 
 def _is_up(patient: Patient) -> float:
-    return float(not patient.is_resting)
+    return float(not patient.has_failed)
 
 
 def characters_with(settings: Settings, speech: Speech, local: Local) -> Mapping[CharacterId, Character]:

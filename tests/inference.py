@@ -120,10 +120,11 @@ async def over_http(*, breaking: Exception | None = None) -> AsyncIterator[OverH
 
 
 @asynccontextmanager
-async def served(at_work: Engines) -> AsyncIterator[str]:
-    """The real application of the inference server in this loop, at the address that is returned."""
+async def served(at_work: Engines, *, at: str | None = None) -> AsyncIterator[str]:
+    """The real application of the inference server in this loop, at the address that is returned, or `at` one."""
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", int(at.rpartition(":")[2]) if at else 0))
         server = uvicorn.Server(uvicorn.Config(app_of(at_work), lifespan="off", log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from bot.app import Mentos, now, open_mentos
+from bot.backends import inference as backends
 from bot.conversation.model import Account, Kind, Mendable, Part
 from bot.settings import Settings
 from tests.chat_server import ChatServer, chat_server
@@ -236,16 +238,28 @@ async def test_an_inference_server_speaks_reads_and_remembers_by_meaning(tmp_pat
         assert await mentos.storage.vectors.count() == 1
 
 
-async def test_the_embedded_models_answer_when_the_inference_server_is_gone(tmp_path: Path) -> None:
+async def test_the_embedded_models_answer_when_the_inference_server_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as gone until it has answered again, however short it is left alone."""
+    monkeypatch.setattr(backends, "RESTS_S", (0.0, 0.0))
     async with AsyncExitStack() as stack:
         async with served(engines()) as url:
             mentos = await stack.enter_async_context(mentos_with(tmp_path, inference={"url": url}))
             await say(mentos, "/말투 선비", "0")
             assert "(선비)" in await reply(mentos, "요즘 잠이 안 와요", "1")
+            assert (is_up("tone"), (await mentos.check())["tone"]) == (1, "ok")
         said = await reply(mentos, "회사 일이 너무 많아요", "2")
         assert said
         assert "(선비)" not in said
-        assert (await mentos.check())["tone"] == "embedded"
+        assert (is_up("tone"), (await mentos.check())["tone"]) == (0, "embedded")
+        async with served(engines(), at=url):
+            assert "(선비)" in await reply(mentos, "주말에는 쉬었어요", "3")
+            assert (is_up("tone"), (await mentos.check())["tone"]) == (1, "ok")
+
+
+def is_up(part: str) -> float | None:
+    return REGISTRY.get_sample_value("mentos_part_up", {"part": part})
 
 
 async def test_without_an_inference_server_at_the_start_everything_is_embedded(

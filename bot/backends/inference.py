@@ -184,6 +184,7 @@ class Patient:
     def __init__(self, what: str, *, on_failure: Callable[[], None] = lambda: None) -> None:
         self._what = what
         self._on_failure = on_failure
+        self.has_failed = False
         self._failures = 0
         self._rests_until = 0.0
 
@@ -196,6 +197,7 @@ class Patient:
         try:
             found = await call
         except NoAnswer as reason:
+            self.has_failed = True
             if not self.is_resting:
                 first_s, most_s = RESTS_S
                 self._rests_until = monotonic() + min(first_s * 2**self._failures, most_s)
@@ -203,7 +205,7 @@ class Patient:
                 self._on_failure()
                 log.warning("%s is embedded for now: %s", self._what, reason)
             raise
-        self._failures = 0
+        self.has_failed, self._failures = False, 0
         return found
 
 
