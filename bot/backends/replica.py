@@ -55,6 +55,7 @@ class Replica:
         self._at_once = at_once
         self._turnstile = asyncio.Semaphore(at_once)
         self._is_doubted = False
+        self._is_barred = False
         self._failures = 0
         self._rests_until = 0.0
         self._looking: asyncio.Task[bool] | None = None
@@ -98,6 +99,16 @@ class Replica:
         finally:
             self.in_flight -= 1
         self._failures = 0
+
+    async def speak(self, model: str | None = None, *, first_s: float) -> None:
+        """Have the model say one token. Raises `ChatFault`."""
+        asked = Asked([{"role": "user", "content": "안녕하세요"}], {"max_tokens": 1}, model)
+        try:
+            async for _ in self.say(asked, first_s=first_s):
+                pass
+        except ChatFault as error:
+            if error.fault is not Fault.ENDLESS:
+                raise
 
     async def _pass(self, turnstile: asyncio.Semaphore, first_s: float) -> None:
         try:
@@ -160,7 +171,9 @@ class Replica:
                 is_well = response.status < 500  # a hosted one has no such page, or does not show it
             if is_well:  # it may have been started anew, with another model
                 self._learn(told_apart(await self._get("/info"), await self._get("/v1/models"), kind=self._kind))
-        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError):
+            if is_well and self._is_barred:  # some show how they are to anybody
+                await self.speak(first_s=ANSWERS_WITHIN_S)
+        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ChatFault):
             is_well = False
         self._is_doubted = not is_well
         if not is_well:
@@ -186,6 +199,7 @@ class Replica:
         self.about = about
 
     def _blamed(self, fault: ChatFault) -> ChatFault:
+        self._is_barred = fault.fault is Fault.UNAUTHORISED
         if fault.fault in SUSPECT:
             self._is_doubted = True
             if not self.is_resting:  # many streams may break at once, and are one failure

@@ -497,6 +497,23 @@ async def test_a_server_that_failed_is_asked_how_it_is_before_anything_else(monk
         assert await words_of(model) == WHOLE
 
 
+async def test_a_server_that_shows_anybody_how_it_is_is_not_well_until_it_takes_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replicas, "SUSPECT_FOR_S", (0.0, 0.0))
+    server = ChatServer(status=401, body="")
+    async with chat_server(server), asking(server) as (model, faults):
+        for _ in range(3):
+            with pytest.raises(NoReply):
+                await words_of(model)
+        assert faults == [Fault.UNAUTHORISED]
+        assert [asked["max_tokens"] for asked in server.asked] == [64, 1, 1]
+        server.status = 200
+        for _ in range(2):
+            assert await words_of(model) == WHOLE
+        assert [asked["max_tokens"] for asked in server.asked[3:]] == [1, 64, 64]
+
+
 # What kind of server it is.
 
 VLLM: list[dict[str, object]] = [
