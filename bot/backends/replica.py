@@ -51,7 +51,7 @@ class Replica:
         self._session = session
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._kind = kind
-        # fewer than the server's own limit, so that it never has to say that it is overloaded
+        # and fewer than the server's own limit: one bot alone never has to hear that it is overloaded
         self._at_once = at_once
         self._turnstile = asyncio.Semaphore(at_once)
         self._is_doubted = False
@@ -127,6 +127,8 @@ class Replica:
                 yield first
                 async for piece in pieces:
                     yield piece
+        except aiohttp.ConnectionTimeoutError as error:
+            raise self._blamed(ChatFault(Fault.UNREACHABLE, type(error).__name__)) from error
         except TimeoutError as error:  # of the first word, or aiohttp's between two
             raise self._blamed(ChatFault(Fault.SLOW)) from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
@@ -194,8 +196,9 @@ class Replica:
             return found if isinstance(found, dict) else {}
 
     def _learn(self, about: About) -> None:
-        if about.max_at_once and about.max_at_once <= self._at_once and about != self.about:
-            self._turnstile = asyncio.Semaphore(max(about.max_at_once - 1, 1))
+        if about.max_at_once != (self.about.max_at_once if self.about else None):
+            most = about.max_at_once or self._at_once + 1
+            self._turnstile = asyncio.Semaphore(max(min(self._at_once, most - 1), 1))
         self.about = about
 
     def _blamed(self, fault: ChatFault) -> ChatFault:

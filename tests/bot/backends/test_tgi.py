@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -16,8 +17,8 @@ from bot.backends import tgi
 from bot.backends.adapters import missing
 from bot.backends.address import outside
 from bot.backends.dialects import Kind, told_apart
-from bot.backends.faults import Fault
-from bot.backends.replica import Replica
+from bot.backends.faults import ChatFault, Fault
+from bot.backends.replica import Asked, Replica
 from bot.backends.resilience import Deadline, Fallback
 from bot.backends.tgi import TGI, Sampling
 from bot.conversation.model import Answer, CounselId, Emotion, EmotionLabel, Situation, Turn, TurnId
@@ -185,7 +186,7 @@ TOO_LONG = "Input validation error: `inputs` must have less than 3072 tokens. Gi
 ROWS = [
     pytest.param(ChatServer(status=429, body='{"error":"Model is overloaded"}'), Fault.OVERLOADED, 4, id="429"),
     pytest.param(ChatServer(pieces=[error_event("Model is overloaded")]), Fault.OVERLOADED, 4, id="200, overloaded"),
-    pytest.param(ChatServer(status=503, body="warming up"), Fault.OVERLOADED, 4, id="503"),
+    pytest.param(ChatServer(status=503, body="no backend"), Fault.FAILED, 2, id="503"),
     pytest.param(ChatServer(status=422, body="[" * 4000), Fault.REFUSED, 1, id="422, too deep"),
     pytest.param(ChatServer(status=422, body=json.dumps({"error": TOO_LONG})), Fault.TOO_LONG, 1, id="422, too long"),
     pytest.param(ChatServer(pieces=[error_event(TOO_LONG)]), Fault.TOO_LONG, 1, id="200, too long"),
@@ -392,6 +393,36 @@ async def test_nobody_listening_is_a_fault_at_once(unused_tcp_port: int) -> None
             await words_of(model)
 
 
+async def test_a_host_that_accepts_no_connection_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "_TIMEOUT", aiohttp.ClientTimeout(total=None, connect=0.2))
+    async with AsyncExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(full.getsockname())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        replica = Replica(url, session=session, api_key=None, at_once=1, kind=None)
+        with pytest.raises(ChatFault) as raised:
+            await anext(replica.say(Asked([], {}), first_s=5))
+    assert raised.value.fault is Fault.UNREACHABLE
+
+
+async def test_behind_a_proxy_whose_server_is_gone_nobody_is_kept_waiting() -> None:
+    proxy = ChatServer()
+    async with chat_server(proxy), asking(proxy) as (model, faults):
+        await words_of(model)
+        proxy.status = proxy.health = 503
+        for _ in range(4):
+            with pytest.raises(NoReply):
+                await words_of(model)
+    assert faults == [Fault.FAILED]
+    assert len(proxy.asked) == 2
+
+
 # Leaving.
 
 
@@ -425,6 +456,24 @@ async def test_no_more_are_asked_at_once_than_the_server_takes() -> None:
         assert len(server.asked) == 3
         server.released.set()
         assert await asyncio.gather(*listening) == [WHOLE] * 10
+
+
+@pytest.mark.parametrize(("limit", "most"), [(3, 2), (7, 6), (128, 8), (None, 8)])
+async def test_a_server_that_was_started_anew_with_another_limit_is_asked_as_many_at_once(
+    limit: int | None, most: int
+) -> None:
+    server = ChatServer(hold_before=0, info={**TGI_INFO, "max_concurrent_requests": 5})
+    async with chat_server(server), asking(server) as (model, _):
+        server.released.set()
+        await words_of(model)
+        server.info, server.first = {**TGI_INFO, "max_concurrent_requests": limit}, [ChatServer(status=500)]
+        await words_of(model)
+        server.released.clear()
+        listening = [asyncio.create_task(words_of(model)) for _ in range(10)]
+        await until(lambda: server.open == most)
+        assert server.open == most
+        server.released.set()
+        await asyncio.gather(*listening)
 
 
 async def until(holds: Callable[[], bool]) -> None:
