@@ -37,6 +37,8 @@ class Asked:
     sampling: Mapping[str, float]
     model: str | None = None
     stop: Sequence[str] = ()
+    is_of_adapter: bool = False
+    """Whether the `model` is an adapter, which the server may lack and be well."""
 
 
 class Replica:
@@ -138,6 +140,8 @@ class Replica:
         except (aiohttp.ClientError, OSError) as error:
             raise self._blamed(ChatFault(Fault.UNREACHABLE, type(error).__name__)) from error
         except ChatFault as error:
+            if asked.is_of_adapter and error.fault is Fault.UNKNOWN_MODEL:
+                raise
             raise self._blamed(error) from error.__cause__
 
     async def _stream(self, asked: Asked) -> AsyncGenerator[str]:

@@ -100,6 +100,8 @@ class TGI:
 
     def _may_retry(self, fault: Fault, retried: Counter[Fault]) -> bool:
         most, _ = RETRIES.get(fault, (0, (0.0, 0.0)))
+        if fault is Fault.UNKNOWN_MODEL:  # an adapter may be at another
+            most *= len(self._replicas)
         return retried[fault] <= most and not (fault in _OF_ONE_SERVER and len(self._replicas) == 1)
 
     async def _pause(self, fault: Fault, failed: Replica) -> None:
@@ -123,7 +125,7 @@ class TGI:
         if retried[Fault.TOO_LONG]:
             situation, budget = replace(situation, memories=()), budget // 2
         kind, _, adapter = situation.character.renderer.partition(":")
-        has_adapter = kind == "lora" and adapter in self._adapters and not retried[Fault.UNKNOWN_MODEL]
+        has_adapter = kind == "lora" and adapter in self._adapters and retried[Fault.UNKNOWN_MODEL] < len(self._well())
         sampling = self._sampling
         return Asked(
             [
@@ -133,6 +135,7 @@ class TGI:
             {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p},
             adapter if has_adapter else self._model,
             sampling.stop,
+            has_adapter,
         )
 
     def _budget(self, replica: Replica) -> int:

@@ -32,6 +32,7 @@ SITUATION = Situation(
     Emotion(((EmotionLabel.ANXIOUS, 0.9),), is_confident=True),
     (),
 )
+EXPERT = replace(SITUATION, character=character("expert", "lora:expert"))
 SAMPLING = Sampling(max_tokens=64, temperature=0.7, top_p=0.9, stop=("\nHuman:",))
 WHOLE = "그러셨군요. 언제부터 그러셨어요?"
 
@@ -107,7 +108,7 @@ async def test_asks_only_what_tgi_understands() -> None:
 
 async def test_a_lora_character_is_asked_of_its_adapter() -> None:
     server = ChatServer()
-    await ask(server, replace(SITUATION, character=character("expert", "lora:expert")))
+    await ask(server, EXPERT)
     assert server.asked[0]["model"] == "expert"
 
 
@@ -334,8 +335,38 @@ async def test_a_server_that_was_started_anew_with_another_model_is_learnt_anew(
 
 async def test_an_adapter_that_is_gone_is_acted_by_the_base_model() -> None:
     server = ChatServer(by_model={"expert": ChatServer(status=404, body="{}")})
-    assert await ask(server, replace(SITUATION, character=character("expert", "lora:expert"))) == WHOLE
+    assert await ask(server, EXPERT) == WHOLE
     assert [asked["model"] for asked in server.asked] == ["expert", "tgi"]
+
+
+async def test_an_adapter_that_is_gone_rests_the_server_for_nobody() -> None:
+    server = ChatServer(info=None, models=VLLM, by_model={"expert": ChatServer(status=404, body="{}")})
+    async with chat_server(server), asking(server) as (model, faults):
+        await words_of(model)
+        looked = server.looked
+        said = await asyncio.gather(*(words_of(model, EXPERT if n % 2 else SITUATION) for n in range(20)))
+        assert said == [WHOLE] * 20
+        assert (faults, server.looked) == ([Fault.UNKNOWN_MODEL] * 10, looked)
+
+
+@pytest.mark.usefixtures("_first_comes_first")
+@pytest.mark.parametrize("has_it", [True, False], ids=["it has it", "it lacks it too"])
+async def test_an_adapter_that_one_server_lacks_is_asked_of_another_and_then_the_base_model(
+    has_it: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    gone = ChatServer(status=404, body="{}")
+    first = ChatServer(info=None, models=VLLM, by_model={"expert": gone})
+    second = ChatServer(
+        info=None, models=VLLM, by_model={"expert": ChatServer(pieces=["안녕하십니까."]) if has_it else gone}
+    )
+    async with chat_server(first), chat_server(second), asking(first, second) as (model, _):
+        while not (first.asked and second.asked):
+            await asyncio.gather(words_of(model), words_of(model))
+        first.asked.clear()
+        second.asked.clear()
+        assert await words_of(model, EXPERT) == ("안녕하십니까." if has_it else WHOLE)
+    asked = [each["model"] for server in (first, second) for each in server.asked]
+    assert asked == (["expert", "expert"] if has_it else ["expert", "base", "expert"])
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 429])
