@@ -169,6 +169,12 @@ class Local:
 async def local_of(settings: Settings, stack: AsyncExitStack) -> Local:
     """Find which models do what. What a server that is out of reach would do is embedded until the next start."""
     inference = await _inference(settings, stack)
+    wanted = settings.embedding
+    if (wanted.model or wanted.size) and not (wanted.model and wanted.size and inference):
+        log.warning(
+            "memory by meaning stays off: set MENTOS_EMBEDDING__MODEL and MENTOS_EMBEDDING__SIZE together, beside "
+            "MENTOS_INFERENCE__URL or MENTOS_MODELS__EMBEDDING"
+        )
     if inference is None:
         return Local(load_emotions())
     models = {task: model for task, model in (await _models_of(inference)).items() if not model.is_embedded}

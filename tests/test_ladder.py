@@ -306,3 +306,20 @@ async def test_models_that_break_at_every_text_show_and_what_they_did_not_encode
     ):
         await mentos.remember()
     assert heard == ["고양이 나비가 아파요"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("embedding", [{"model": "turning"}, {"size": 2}, {"model": "turning", "size": 2}, {}])
+async def test_memory_by_meaning_that_stays_off_although_it_was_wanted_is_said(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    embedding: dict[str, object],
+    is_there: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    async with (
+        served(engines()) as url,
+        mentos_with(tmp_path, inference={"url": url if is_there else None}, embedding=embedding) as mentos,
+    ):
+        is_on = mentos.local.encoder is not None
+    assert is_on == (is_there and len(embedding) == 2)
+    assert ("memory by meaning stays off" in caplog.text) == (bool(embedding) and not is_on)

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 
 from bot.backends import replica as replicas
 from bot.backends import tgi
@@ -20,6 +21,7 @@ from bot.backends.dialects import Kind, told_apart
 from bot.backends.faults import ChatFault, Fault
 from bot.backends.replica import Asked, Replica
 from bot.backends.resilience import Deadline, Fallback
+from bot.backends.stream import said_in
 from bot.backends.tgi import TGI, Sampling
 from bot.conversation.model import Answer, CounselId, Emotion, EmotionLabel, Situation, Turn, TurnId
 from bot.conversation.ports import NoReply, Responder
@@ -151,9 +153,18 @@ async def test_a_server_that_marks_no_end_is_understood() -> None:
 
 
 async def test_a_character_cut_between_two_reads_arrives_whole() -> None:
-    event = 'data: {"choices":[{"delta":{"content":"안녕"},"finish_reason":null}]}\n\n'.encode()
-    cut = event.index("안".encode()) + 1
-    assert await ask(ChatServer(pieces=[event[:cut], event[cut:]])) == "안녕"
+    whole = event("안녕", "stop")
+    cut = whole.index("안".encode()) + 1
+    connection = BaseProtocol(asyncio.get_running_loop())
+    connection.connection_made(asyncio.Transport())
+    content = aiohttp.StreamReader(connection, 2**16)
+    content.feed_data(whole[:cut])
+    said = asyncio.create_task(anext(said_in(content)))
+    await asyncio.sleep(0)  # the first half is read
+    assert content.total_bytes == cut
+    content.feed_data(whole[cut:])
+    content.feed_eof()
+    assert await said == "안녕"
 
 
 async def test_half_a_character_whose_rest_never_comes_is_dropped() -> None:
@@ -360,10 +371,7 @@ async def test_an_adapter_that_one_server_lacks_is_asked_of_another_and_then_the
         info=None, models=VLLM, by_model={"expert": ChatServer(pieces=["안녕하십니까."]) if has_it else gone}
     )
     async with chat_server(first), chat_server(second), asking(first, second) as (model, _):
-        while not (first.asked and second.asked):
-            await asyncio.gather(words_of(model), words_of(model))
-        first.asked.clear()
-        second.asked.clear()
+        await until_both_are_well(model, first, second)
         assert await words_of(model, EXPERT) == ("안녕하십니까." if has_it else WHOLE)
     asked = [each["model"] for server in (first, second) for each in server.asked]
     assert asked == (["expert", "expert"] if has_it else ["expert", "base", "expert"])
@@ -549,15 +557,33 @@ async def test_what_one_server_fails_at_another_says(broken: ChatServer) -> None
 
 
 @pytest.mark.usefixtures("_first_comes_first")
-async def test_a_server_that_is_slow_leaves_time_for_another() -> None:
+async def test_what_a_slow_server_does_not_say_another_says() -> None:
     slow, well = ChatServer(hold_before=0), ChatServer()
     async with chat_server(slow), chat_server(well), asking(slow, well, first_s=0.4) as (model, _):
         for _ in range(4):
-            assert (
-                await words_of(Deadline(model, first_s=0.5, total_s=5))
-                == f"{WHOLE.split('. ')[0]}.\n{WHOLE.split('. ')[1]}\n"
-            )
+            said = await words_of(Deadline(model, first_s=0.5, total_s=5))
+            assert said.split() == WHOLE.split()
     assert slow.asked
+
+
+async def test_a_server_that_is_slow_leaves_half_of_the_time_for_another() -> None:
+    servers = ChatServer(hold_before=0), ChatServer(hold_before=0)
+    async with chat_server(servers[0]), chat_server(servers[1]), asking(*servers, first_s=0.8) as (model, _):
+        await until_both_are_well(model, *servers)
+        for server in servers:
+            server.released.clear()
+        with pytest.raises(NoReply):
+            await words_of(Deadline(model, first_s=0.7, total_s=5))
+    assert [len(server.asked) for server in servers] == [1, 1]
+
+
+async def until_both_are_well(model: TGI, *servers: ChatServer) -> None:
+    for server in servers:
+        server.released.set()
+    while not all(server.asked for server in servers):
+        await asyncio.gather(words_of(model), words_of(model))
+    for server in servers:
+        server.asked.clear()
 
 
 async def test_a_server_that_failed_is_asked_how_it_is_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
