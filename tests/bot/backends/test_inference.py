@@ -69,6 +69,24 @@ async def test_a_model_that_failed_is_left_alone_for_a_while() -> None:
     assert failures == [1]
 
 
+async def test_a_model_that_failed_again_and_again_and_answered_is_left_alone_as_briefly_as_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr(backends, "monotonic", lambda: clock)
+    models, patient = FakeInference(), Patient("emotion")
+    reader = ModelEmotions(models, near=load_emotions(), patient=patient)
+    rests: list[float] = []
+    for is_broken in True, True, True, False, True:
+        models.is_broken = is_broken
+        begun = clock
+        await reader.read(SAD)
+        while patient.is_resting:
+            clock += 1
+        rests.append(clock - begun)
+    assert rests == [5, 10, 20, 0, 5]
+
+
 async def test_danger_is_read_here() -> None:
     models = FakeInference()
     await emotions(models).read(DANGER)

@@ -566,6 +566,29 @@ async def test_what_a_slow_server_does_not_say_another_says() -> None:
     assert slow.asked
 
 
+async def test_nobody_waits_before_another_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tgi, "RETRIES", {Fault.OVERLOADED: (1, (3600.0, 3600.0))})
+    full, well = ChatServer(), ChatServer()
+    async with chat_server(full), chat_server(well), asking(full, well) as (model, faults):
+        await until_both_are_well(model, full, well)
+        full.status = 429
+        while not faults:
+            assert await asyncio.wait_for(words_of(model), 10) == WHOLE
+
+
+async def test_a_failure_after_a_success_is_the_first_one_again() -> None:
+    server = ChatServer(first=[ChatServer(status=500), ChatServer(), ChatServer(status=500)])
+    async with chat_server(server), aiohttp.ClientSession() as session:
+        replica = Replica(server.url, session=session, api_key=None, at_once=1, kind=None)
+        for fails in True, False, True:
+            try:
+                async for _ in replica.say(Asked([], {}), first_s=5):
+                    pass
+            except ChatFault:
+                assert fails
+    assert not replica.is_resting
+
+
 async def test_a_server_that_is_slow_leaves_half_of_the_time_for_another() -> None:
     servers = ChatServer(hold_before=0), ChatServer(hold_before=0)
     async with chat_server(servers[0]), chat_server(servers[1]), asking(*servers, first_s=0.8) as (model, _):
@@ -645,6 +668,14 @@ async def test_a_server_is_told_by_what_it_says_of_itself(server: ChatServer, ki
     assert replica.about
     assert replica.about.dialect.kind is kind
     assert replica.about.base == base
+
+
+async def test_a_server_is_asked_what_it_is_with_the_key() -> None:
+    async with chat_server(ChatServer(key="secret")) as server, aiohttp.ClientSession() as session:
+        replica = Replica(server.url, session=session, api_key="secret", at_once=1, kind=None)
+        assert await replica.look()
+    assert replica.about
+    assert (replica.about.dialect.kind, replica.about.models) == (Kind.TGI, ("tiny",))
 
 
 async def test_the_kind_of_a_server_can_be_set() -> None:
