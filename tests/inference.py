@@ -39,7 +39,7 @@ class FakeInference:
         return {
             "emotion": Model("glad", is_embedded=False),
             "tone": Model("chanting", is_embedded=False, styles=STYLES),
-            "embedding": Model("turning", is_embedded=False, size=2),
+            "embedding": Model("turning", is_embedded=False),
         }
 
     async def emotion(self, texts: Sequence[str]) -> Sequence[Ranking]:

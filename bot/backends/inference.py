@@ -44,7 +44,6 @@ class Model:
     name: str
     is_embedded: bool
     styles: tuple[str, ...] = ()
-    size: int | None = None
 
 
 class Inference(Protocol):
@@ -75,7 +74,7 @@ class InProcess:
 
     async def models(self) -> Mapping[str, Model]:
         return {
-            task: Model(about.name, about.runtime in {"numpy", "rules"}, about.styles or (), about.size)
+            task: Model(about.name, about.runtime in {"numpy", "rules"}, about.styles or ())
             for task, about in self._engines.about.items()
         }
 
@@ -111,10 +110,7 @@ class OverHttp:
         return _read(
             lambda: {
                 each["task"]: Model(
-                    str(each["name"]),
-                    each["runtime"] in {"numpy", "rules"},
-                    tuple(each["styles"] or ()),
-                    each["size"],
+                    str(each["name"]), each["runtime"] in {"numpy", "rules"}, tuple(each["styles"] or ())
                 )
                 for each in found["models"]
             }
