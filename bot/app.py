@@ -84,7 +84,7 @@ class Mentos:
         models = {part: await _reach_any(replicas) for part, replicas in self.speech.replicas.items()}
         if self.settings.inference.url:
             models["inference"] = "ok" if self.local.is_reached else "unreachable"
-        models |= {task: "embedded" if self.local.patients[task].is_resting else "ok" for task in self.local.models}
+        models |= {task: "embedded" if self.local.patients[task].has_failed else "ok" for task in self.local.models}
         if self.storage is None:
             return {**models, **self.failed}
         return {

@@ -1,13 +1,14 @@
 """`mentos doctor`: looks at every part as it would be used, changes nothing, and says what would mend it."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 
 from bot.app import keys_of, master_key, rows_of
 from bot.backends.embedded import load_emotions
+from bot.backends.faults import ChatFault
 from bot.backends.replica import Replica
 from bot.conversation.model import Mendable
 from bot.models import characters_of
@@ -89,7 +90,7 @@ async def _emotion(settings: Settings) -> str:
 
 
 async def _models(llm: LanguageModel, variable: str) -> str | None:
-    """Return each server with its kind and the model that it holds."""
+    """Return each server with its kind and the model that it holds, once that has said a word."""
     key = llm.api_key.get_secret_value() if llm.api_key else None
     found = []
     async with aiohttp.ClientSession() as session:
@@ -97,16 +98,22 @@ async def _models(llm: LanguageModel, variable: str) -> str | None:
             replica = Replica(url, session=session, api_key=key, at_once=1, kind=llm.kind)
             if not await replica.look():
                 raise Mendable(f"{url} does not answer; start it, or correct {variable}")
-            if replica.about is None or not replica.about.models:
+            try:
+                await replica.speak(llm.model, within_s=llm.first_token_s)
+            except ChatFault as error:
                 raise Mendable(
-                    f"{url} answers, but lists no model at /v1/models; correct {variable}, or look at its log"
-                )
-            found.append(f"{url} ({replica.about.dialect.kind}, {replica.about.models[0]})")
+                    f"{url} gives no reply ({error}); correct {variable} or the key, look at its log, or see "
+                    "'Faults of a language model' in docs/operating.md"
+                ) from None
+            about = replica.about
+            found.append(f"{url} ({', '.join([about.dialect.kind, *about.models[:1]] if about else [])})")
     return ", ".join(found) or None
 
 
 async def _qdrant(settings: Settings) -> str | None:
-    return await _answers(settings.qdrant.url, "/readyz", "MENTOS_QDRANT__URL")
+    key = settings.qdrant.api_key
+    headers = {"api-key": key.get_secret_value()} if key else {}
+    return await _answers(settings.qdrant.url, "/collections", "MENTOS_QDRANT__URL", headers=headers)
 
 
 async def _inference(settings: Settings) -> str | None:
@@ -121,17 +128,21 @@ async def _kakao(settings: Settings) -> str | None:
     return settings.kakao.header if settings.kakao.secret else None
 
 
-async def _answers(url: str | None, path: str, variable: str) -> str | None:
+async def _answers(
+    url: str | None, path: str, variable: str, *, headers: Mapping[str, str] | None = None
+) -> str | None:
     if url is None:
         return None
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
-            session.get(url.rstrip("/") + path) as response,
+            session.get(url.rstrip("/") + path, headers=headers) as response,
         ):
             status = response.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Mendable(f"{url} does not answer ({type(error).__name__}); start it, or correct {variable}") from None
     if status != 200:
-        raise Mendable(f"{url} answers {path} with {status}, not as it should; look at its log, or correct {variable}")
+        raise Mendable(
+            f"{url} answers {path} with {status}, not as it should; look at its log, or correct {variable} or the key"
+        )
     return url

@@ -64,7 +64,10 @@ class Speech:
 
 
 async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
-    """Put the ladder together: the language model, the second one, the script. Time above is taken off below."""
+    """Put the ladder together: the language model, the second one, the script. Time above is taken off below.
+
+    Raises `Mendable` where no time is left for the second one.
+    """
     script = load_scripted()
     responder: Responder = script
     replicas: dict[str, Sequence[Replica]] = {}
@@ -72,9 +75,16 @@ async def speech_of(settings: Settings, stack: AsyncExitStack) -> Speech:
     renderers = {each.renderer for each in characters_of(settings).values()}
     wanted = {each.removeprefix("lora:") for each in renderers if each.startswith("lora:")}
     spent_s = settings.llm.first_token_s if settings.llm.urls else 0.0
+    left_s = settings.second_llm.total_s - spent_s
+    if spent_s and settings.second_llm.urls and left_s <= settings.second_llm.first_token_s:
+        raise Mendable(
+            f"MENTOS_SECOND_LLM__TOTAL_S ({settings.second_llm.total_s:g}) must be more than MENTOS_LLM__FIRST_TOKEN_S "
+            f"and MENTOS_SECOND_LLM__FIRST_TOKEN_S together ({spent_s + settings.second_llm.first_token_s:g}): set it "
+            "higher, or these lower"
+        )
     below = "script"
     for part, llm, total_s in (
-        ("second_llm", settings.second_llm, settings.second_llm.total_s - spent_s),
+        ("second_llm", settings.second_llm, left_s),
         ("llm", settings.llm, settings.llm.total_s),
     ):
         if not llm.urls:
@@ -181,6 +191,12 @@ class Local:
 async def local_of(settings: Settings, stack: AsyncExitStack) -> Local:
     """Find which models do what. What a server that is out of reach would do is embedded until it is there."""
     inference = await _inference(settings, stack)
+    wanted = settings.embedding
+    if (wanted.model or wanted.size) and not (wanted.model and wanted.size and inference):
+        log.warning(
+            "memory by meaning stays off: set MENTOS_EMBEDDING__MODEL and MENTOS_EMBEDDING__SIZE together, beside "
+            "MENTOS_INFERENCE__URL or MENTOS_MODELS__EMBEDDING"
+        )
     if inference is None:
         return Local(load_emotions())
     patients = {task: Patient(task, on_failure=EMBEDDED.labels(task).inc) for task in TASKS}
@@ -234,7 +250,7 @@ def _read_models() -> Models:
 
 
 def _is_up(patient: Patient) -> float:
-    return float(patient.model is not None and not patient.is_resting)
+    return float(patient.model is not None and not patient.has_failed)
 
 
 def characters_with(settings: Settings, speech: Speech, local: Local) -> Mapping[CharacterId, Character]:

@@ -36,3 +36,5 @@ async def rebuild(settings: Settings, *, prune: bool = False) -> None:
         for name in await storage.vectors.prune() if prune else ():
             typer.echo(f"- {name}")
         typer.echo(words["rebuilt"].format(count=await storage.vectors.count(), where=storage.vectors.where))
+        if unencoded := await storage.memories.unencoded():
+            typer.echo(words["unencoded"].format(count=unencoded))

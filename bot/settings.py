@@ -3,10 +3,13 @@
 import json
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -25,8 +28,31 @@ def _names(value: object) -> object:
     return [name for name in re.split(r'[\s,"\[\]]+', value) if name] if isinstance(value, str) else value
 
 
+def _address(url: str) -> str:
+    """Check that a URL is one; what is wrong with it would otherwise show only when it is asked for."""
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").encode("idna").decode()
+        if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]):
+            ip_address(host)  # a number alone is an address too, but nobody reads where it leads
+        is_one = parts.scheme in {"http", "https"} and host and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise PydanticCustomError("address", "it must be an address such as http://host:8080")
+    return url.strip()
+
+
+def _addresses(urls: str) -> str:
+    return ",".join(_address(url) for url in urls.split(",") if url.strip())
+
+
 class Url(BaseModel):
     url: str | None = None
+
+
+class Inference(BaseModel):
+    url: Annotated[str, AfterValidator(_address)] | None = None
 
 
 class Keys(BaseModel):
@@ -37,14 +63,14 @@ class Keys(BaseModel):
 
 
 class Qdrant(BaseModel):
-    url: str | None = None
+    url: Annotated[str, AfterValidator(_address)] | None = None
     api_key: SecretStr | None = None
     patience_s: float = Field(default=0.5, gt=0)
     """Seconds that a reply waits for memories, wherever they lie."""
 
 
 class LanguageModel(BaseModel):
-    url: str | None = None
+    url: Annotated[str, AfterValidator(_addresses)] | None = None
     """One address, or several with commas between them that hold the same model."""
     kind: Kind | None = None
     """What kind of server it is, where that cannot be told from what it answers."""
@@ -66,7 +92,7 @@ class LanguageModel(BaseModel):
 
     @property
     def urls(self) -> list[str]:
-        return [url for part in (self.url or "").split(",") if (url := part.strip())]
+        return self.url.split(",") if self.url else []
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -145,7 +171,7 @@ class Settings(BaseSettings):
     llm: LanguageModel = LanguageModel()
     second_llm: LanguageModel = LanguageModel()
     """Answers where the first language model does not."""
-    inference: Url = Url()
+    inference: Inference = Inference()
     embedding: Embedding = Embedding()
     consent: ConsentSettings = ConsentSettings()
     web: Web = Web()

@@ -25,8 +25,8 @@ from storage.vectors import Embedding, Point, Vectors, VectorsUnreachable
 
 log = logging.getLogger(__name__)
 
-BATCH = 64
-"""Rows of the outbox that are worked off at a time."""
+BATCH, BATCH_TO_ENCODE = 64, 8
+"""Rows of the outbox that are worked off at a time, without an encoder and with one, which may be slow."""
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -168,6 +168,7 @@ class SqlMemories:
         self._vectors = vectors
         self._embedder = embedder
         self._encoder = encoder
+        self._batch = BATCH_TO_ENCODE if encoder else BATCH
         self._patience = patience
         self._on_no_encoding = on_no_encoding
         self._draining, self._analysing = asyncio.Lock(), asyncio.Lock()
@@ -207,7 +208,7 @@ class SqlMemories:
                 waiting = await self._waiting()
                 if waiting:
                     await self._look_at(waiting)
-                if len(waiting) < BATCH:
+                if len(waiting) < self._batch:
                     return True
             return False
 
@@ -255,10 +256,10 @@ class SqlMemories:
         """
 
         def read(connection: Connection) -> Sequence[AnyRow]:
-            rows = connection.execute(_WAITING, {"limit": BATCH}).all()
-            if not may_encode or len(rows) == BATCH:
+            rows = connection.execute(_WAITING, {"limit": self._batch}).all()
+            if not may_encode or len(rows) == self._batch:
                 return rows
-            return [*rows, *connection.execute(_WAITING_TO_BE_ENCODED, {"limit": BATCH - len(rows)})]
+            return [*rows, *connection.execute(_WAITING_TO_BE_ENCODED, {"limit": self._batch - len(rows)})]
 
         may_encode = self._encoder is not None and not self._is_resting
         return await self._database.read(read)

@@ -44,6 +44,8 @@ class ChatServer:
     info: Mapping[str, Any] | None = field(default_factory=lambda: TGI_INFO)
     """None for a server that has no such page."""
     models: Sequence[Mapping[str, Any]] = ({"id": "tiny", "object": "model", "owned_by": "tiny"},)
+    key: str | None = None
+    """Without which it says nothing of itself."""
     health: int = 200
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -98,11 +100,18 @@ class ChatServer:
         self.looked += 1
         return web.Response(status=self.health)
 
-    async def get_info(self, _: web.Request) -> web.Response:
+    async def get_info(self, request: web.Request) -> web.Response:
+        if not self._takes_key_of(request):
+            return web.Response(status=401)
         return web.Response(status=404) if self.info is None else web.json_response(dict(self.info))
 
-    async def get_models(self, _: web.Request) -> web.Response:
+    async def get_models(self, request: web.Request) -> web.Response:
+        if not self._takes_key_of(request):
+            return web.Response(status=401)
         return web.json_response({"object": "list", "data": [dict(model) for model in self.models]})
+
+    def _takes_key_of(self, request: web.Request) -> bool:
+        return self.key is None or request.headers.get("Authorization") == f"Bearer {self.key}"
 
 
 def event(content: str, finish_reason: str | None) -> bytes:

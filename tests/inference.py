@@ -9,7 +9,7 @@ import aiohttp
 import numpy as np
 import uvicorn
 
-from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Patient, Refused
+from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Patient
 from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
@@ -44,7 +44,7 @@ class FakeInference:
         return {
             "emotion": Model("glad", is_embedded=False),
             "tone": Model("chanting", is_embedded=False, styles=STYLES),
-            "embedding": Model("turning", is_embedded=False, size=2),
+            "embedding": Model("turning", is_embedded=False),
         }
 
     async def emotion(self, texts: Sequence[str]) -> Sequence[Ranking]:
@@ -58,8 +58,6 @@ class FakeInference:
     async def embed(self, texts: Sequence[str], *, model: str) -> Sequence[tuple[float, ...]]:
         if model != "turning":
             raise NoAnswer("another model")
-        if REFUSED in texts:
-            raise Refused("it will not")
         return [vector_of(text) for text in self._hear(texts)]
 
     def _hear(self, texts: Sequence[str]) -> Sequence[str]:
@@ -69,21 +67,37 @@ class FakeInference:
         return texts
 
 
-def engines(*, heard: list[str] | None = None, styles: Sequence[str] = STYLES) -> Engines:
-    """The same models as engines, as a server or a process would have opened them; what they `heard` is kept."""
+def engines(
+    *, heard: list[str] | None = None, styles: Sequence[str] = STYLES, breaking: Exception | None = None
+) -> Engines:
+    """The same models as engines, as a server or a process would have opened them; what they `heard` is kept.
+
+    The encoder breaks at `REFUSED`, and all of them at whatever they are asked where they are `breaking`.
+    """
     kept = heard if heard is not None else []
 
-    def read(texts: Sequence[str]) -> Sequence[Ranking]:
+    def hear(texts: Sequence[str]) -> None:
+        if breaking:
+            raise breaking
         kept.extend(texts)
+
+    def read(texts: Sequence[str]) -> Sequence[Ranking]:
+        hear(texts)
         return [GLAD for _ in texts]
 
+    def speak(asked: Sequence[tuple[str, str]]) -> Sequence[str]:
+        hear([])
+        return [f"{text} ({style})" for text, style in asked]
+
     def embed(texts: Sequence[str]) -> Sequence[Embedding]:
-        kept.extend(texts)
+        hear(texts)
+        if REFUSED in texts:
+            raise ArithmeticError("no finite numbers")
         return [Embedding(np.array(vector_of(text), np.float32), {}) for text in texts]
 
     return Engines(
         reading=Batcher(read, name="emotion"),
-        restyling=Batcher(lambda asked: [f"{text} ({style})" for text, style in asked], name="tone"),
+        restyling=Batcher(speak, name="tone"),
         embedding=Batcher(embed, name="embedding"),
         about={
             "emotion": About("emotion", "glad", None, "torch", labels=LABELS),
@@ -93,9 +107,13 @@ def engines(*, heard: list[str] | None = None, styles: Sequence[str] = STYLES) -
     )
 
 
+LOST = RuntimeError("CUDA error: device-side assert triggered")
+"""What is raised for every text once a card is lost."""
+
+
 @asynccontextmanager
-async def in_process() -> AsyncIterator[InProcess]:
-    at_work = engines()
+async def in_process(*, breaking: Exception | None = None) -> AsyncIterator[InProcess]:
+    at_work = engines(breaking=breaking)
     try:
         yield InProcess(at_work)
     finally:
@@ -103,8 +121,8 @@ async def in_process() -> AsyncIterator[InProcess]:
 
 
 @asynccontextmanager
-async def over_http() -> AsyncIterator[OverHttp]:
-    async with served(engines()) as url, aiohttp.ClientSession() as session:
+async def over_http(*, breaking: Exception | None = None) -> AsyncIterator[OverHttp]:
+    async with served(engines(breaking=breaking)) as url, aiohttp.ClientSession() as session:
         yield OverHttp(url, session=session)
 
 

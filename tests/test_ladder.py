@@ -6,18 +6,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from bot.app import Mentos, now, open_mentos
+from bot.backends import inference as backends
 from bot.conversation.model import Account, CharacterId, Kind, Mendable, Part
 from bot.settings import Settings
 from storage.tables import metadata
 from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
-from tests.inference import FakeInference, engines, served
+from tests.inference import LOST, FakeInference, engines, served
 
 FIRST, SECOND, OWN = "첫째 모델이에요.", "둘째 모델이에요.", "안녕하십니까."
 
@@ -60,6 +62,39 @@ async def test_the_second_model_answers_for_the_first_and_the_script_for_both(tm
         scripted = await reply(mentos, "주말에는 쉬었어요", "3")
         assert scripted
         assert scripted not in {FIRST, SECOND}
+
+
+async def test_what_the_first_model_spent_is_taken_off_the_second_one_s_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = ChatServer(status=422), ChatServer(pieces=[f"{SECOND} ", "그리고"], hold_before=1)
+    times = {"first_token_s": 0.7, "total_s": 11}
+    async with (
+        chat_server(first),
+        chat_server(second),
+        mentos_with(
+            tmp_path, llm={"url": first.url, "first_token_s": 10}, second_llm={"url": second.url, **times}
+        ) as mentos,
+    ):
+        assert await reply(mentos, "요즘 잠이 안 와요") == SECOND
+    assert "the language model failed midway: nothing more within 1.0 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"llm": {}, "second_llm": {"total_s": 15}},
+        {"llm": {"first_token_s": 60}, "second_llm": {}},
+        {"llm": {"first_token_s": 30}, "second_llm": {"first_token_s": 15}},
+    ],
+)
+async def test_a_second_model_for_which_no_time_is_left_is_a_mistake(
+    tmp_path: Path, settings: dict[str, dict[str, float]]
+) -> None:
+    urls = {part: {"url": "http://127.0.0.1:9", **settings[part]} for part in settings}
+    with pytest.raises(Mendable, match="MENTOS_SECOND_LLM__TOTAL_S"):
+        async with mentos_with(tmp_path, **urls):
+            pass
 
 
 async def test_what_is_up_is_said_to_operators(tmp_path: Path) -> None:
@@ -459,16 +494,28 @@ async def test_an_inference_server_speaks_reads_and_remembers_by_meaning(tmp_pat
         assert await mentos.storage.vectors.count() == 1
 
 
-async def test_the_embedded_models_answer_when_the_inference_server_is_gone(tmp_path: Path) -> None:
+async def test_the_embedded_models_answer_when_the_inference_server_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as gone until it has answered again, however short it is left alone."""
+    monkeypatch.setattr(backends, "RESTS_S", (0.0, 0.0))
     async with AsyncExitStack() as stack:
         async with served(engines()) as url:
             mentos = await stack.enter_async_context(mentos_with(tmp_path, inference={"url": url}))
             await say(mentos, "/말투 선비", "0")
             assert "(선비)" in await reply(mentos, "요즘 잠이 안 와요", "1")
+            assert (is_up("tone"), (await mentos.check())["tone"]) == (1, "ok")
         said = await reply(mentos, "회사 일이 너무 많아요", "2")
         assert said
         assert "(선비)" not in said
-        assert (await mentos.check())["tone"] == "embedded"
+        assert (is_up("tone"), (await mentos.check())["tone"]) == (0, "embedded")
+        async with served(engines(), port=urlsplit(url).port or 0):
+            assert "(선비)" in await reply(mentos, "주말에는 쉬었어요", "3")
+            assert (is_up("tone"), (await mentos.check())["tone"]) == (1, "ok")
+
+
+def is_up(part: str) -> float | None:
+    return REGISTRY.get_sample_value("mentos_part_up", {"part": part})
 
 
 async def test_memories_by_meaning_wait_for_a_server_that_is_away(tmp_path: Path, unused_tcp_port: int) -> None:
@@ -484,3 +531,39 @@ async def test_memories_by_meaning_wait_for_a_server_that_is_away(tmp_path: Path
         await mentos.remember()
         assert mentos.storage
         assert await mentos.storage.memories.unencoded() == 0
+
+
+async def test_models_that_break_at_every_text_show_and_what_they_did_not_encode_waits(tmp_path: Path) -> None:
+    meaning = {"model": "turning", "size": 2}
+    broken = engines(breaking=LOST)
+    async with served(broken) as url, mentos_with(tmp_path, inference={"url": url}, embedding=meaning) as mentos:
+        await say(mentos, "/말투 선비", "0")
+        await say(mentos, "고양이 나비가 아파요", "1")
+        await mentos.remember()
+        assert dict.fromkeys(["emotion", "tone", "embedding"], "embedded").items() <= (await mentos.check()).items()
+        assert mentos.storage
+        assert await mentos.storage.memories.unencoded() == 1
+    heard: list[str] = []
+    async with (
+        served(engines(heard=heard)) as url,
+        mentos_with(tmp_path, inference={"url": url}, embedding=meaning) as mentos,
+    ):
+        await mentos.remember()
+    assert heard == ["고양이 나비가 아파요"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("embedding", [{"model": "turning"}, {"size": 2}, {"model": "turning", "size": 2}, {}])
+async def test_memory_by_meaning_that_stays_off_although_it_was_wanted_is_said(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    embedding: dict[str, object],
+    is_there: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    async with (
+        served(engines()) as url,
+        mentos_with(tmp_path, inference={"url": url if is_there else None}, embedding=embedding) as mentos,
+    ):
+        is_on = mentos.local.encoder is not None
+    assert is_on == (is_there and len(embedding) == 2)
+    assert ("memory by meaning stays off" in caplog.text) == (bool(embedding) and not is_on)

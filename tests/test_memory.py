@@ -9,9 +9,11 @@ import pytest
 from bot.app import Mentos, now, open_mentos
 from bot.conversation.model import Account, EmotionLabel, Kind, Message, TurnId, UserId
 from bot.remember import rebuild
-from bot.settings import Qdrant, Settings
+from bot.settings import Embedding as ByMeaning
+from bot.settings import Inference, Qdrant, Settings
 from storage.vectors import Embedding, Point
 from storage.vectors_server import ServerVectors
+from tests.inference import engines, served
 from tests.qdrant_server import QdrantServer, connected, qdrant_server
 
 MINA = Account("web", "mina")
@@ -218,3 +220,19 @@ async def test_a_rebuild_that_prunes_makes_the_memories_anew_and_removes_what_a_
     async with opened(settings.home, settings.qdrant) as mentos:
         await say(mentos, "우리 고양이가 밥을 잘 안 먹어요")
         assert await recalled(mentos)
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_a_rebuild_says_how_many_memories_wait_for_the_encoder(
+    tmp_path: Path,
+    unused_tcp_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_away: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    async with opened(tmp_path) as mentos:
+        await tell_of_the_cat(mentos)
+    async with served(engines()) as url:
+        where = Inference(url=f"http://127.0.0.1:{unused_tcp_port}" if is_away else url)
+        await rebuild(Settings(home=tmp_path, inference=where, embedding=ByMeaning(model="turning", size=2)))
+    assert ("낱말로만" in capsys.readouterr().out) == is_away

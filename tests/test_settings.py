@@ -59,3 +59,41 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MENTOS_DISCORD__TOKEN", "MENTOS_KAKAO__SECRET", "MENTOS_KEYS__MASTER", "MENTOS_LLM__API_KEY"):
         monkeypatch.setenv(name, "hunter2")
     assert "hunter2" not in repr(read_settings())
+
+
+@pytest.mark.parametrize("part", ["LLM", "SECOND_LLM", "INFERENCE", "QDRANT"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://llm..example",
+        f"http://{'a' * 70}.example",
+        "http://secret:port",
+        "http://tgi:99999",
+        "http://134744072",
+        "http://0x08080808",
+        "http://8.2056",
+        "localhost:8080",
+        "llm.example.com/v1",
+        "https://:80",
+        "ftp://tgi:80",
+    ],
+)
+def test_what_is_no_address_is_refused_at_the_start_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, part: str, url: str
+) -> None:
+    monkeypatch.setenv(f"MENTOS_{part}__URL", url)
+    with pytest.raises(SettingsError, match=f"MENTOS_{part}__URL: it must be an address") as raised:
+        read_settings()
+    assert url not in str(raised.value)
+
+
+def test_each_of_several_addresses_must_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MENTOS_LLM__URL", "http://10.0.0.1:80, https://user:key@[::1]/v1 , http://tgi_1,")
+    assert read_settings().llm.urls == ["http://10.0.0.1:80", "https://user:key@[::1]/v1", "http://tgi_1"]
+    monkeypatch.setenv("MENTOS_LLM__URL", "http://10.0.0.1:80,tgi:80")
+    with pytest.raises(SettingsError, match="MENTOS_LLM__URL"):
+        read_settings()
+    monkeypatch.setenv("MENTOS_QDRANT__URL", "http://10.0.0.1:80,http://10.0.0.2:80")
+    with pytest.raises(SettingsError, match="URL"):
+        read_settings()

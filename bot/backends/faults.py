@@ -57,7 +57,6 @@ _BY_STATUS = {
     404: Fault.UNKNOWN_MODEL,
     413: Fault.TOO_LONG,
     429: Fault.OVERLOADED,
-    503: Fault.OVERLOADED,
 }
 
 

@@ -34,7 +34,7 @@ class NoAnswer(Exception):
 
 
 class Refused(NoAnswer):
-    """A model will not answer for these texts, whenever it is asked."""
+    """A model broke at these texts, or will not have them. Whether they are at fault or it is, other texts tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ class Model:
     name: str
     is_embedded: bool
     styles: tuple[str, ...] = ()
-    size: int | None = None
 
 
 class Inference(Protocol):
@@ -75,7 +74,7 @@ class InProcess:
 
     async def models(self) -> Mapping[str, Model]:
         return {
-            task: Model(about.name, about.runtime in {"numpy", "rules"}, about.styles or (), about.size)
+            task: Model(about.name, about.runtime in {"numpy", "rules"}, about.styles or ())
             for task, about in self._engines.about.items()
         }
 
@@ -111,10 +110,7 @@ class OverHttp:
         return _read(
             lambda: {
                 each["task"]: Model(
-                    str(each["name"]),
-                    each["runtime"] in {"numpy", "rules"},
-                    tuple(each["styles"] or ()),
-                    each["size"],
+                    str(each["name"]), each["runtime"] in {"numpy", "rules"}, tuple(each["styles"] or ())
                 )
                 for each in found["models"]
             }
@@ -152,7 +148,7 @@ class OverHttp:
                 found = await response.json()
         except TimeoutError:
             raise NoAnswer(f"nothing within {within_s} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise NoAnswer(type(error).__name__) from None
         if not isinstance(found, dict):
             raise NoAnswer("no JSON object")
@@ -167,7 +163,7 @@ def _check_model(found: str, wanted: str) -> None:
 def _read(read: Callable[[], T]) -> T:
     try:
         return read()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NoAnswer(f"an answer of another shape ({type(error).__name__})") from None
 
 
@@ -188,6 +184,7 @@ class Patient:
         self.model = model
         self._what = what
         self._on_failure = on_failure
+        self.has_failed = False
         self._failures = 0
         self._rests_until = 0.0
 
@@ -196,12 +193,11 @@ class Patient:
         return monotonic() < self._rests_until
 
     async def ask(self, call: Awaitable[T]) -> T:
-        """Return the answer. Raises `NoAnswer`. Many that fail at once are one failure, a refused text is none."""
+        """Return the answer. Raises `NoAnswer`. Many that fail at once are one failure."""
         try:
             found = await call
-        except Refused:
-            raise
         except NoAnswer as reason:
+            self.has_failed = True
             if not self.is_resting:
                 first_s, most_s = RESTS_S
                 self._rests_until = monotonic() + min(first_s * 2**self._failures, most_s)
@@ -209,7 +205,7 @@ class Patient:
                 self._on_failure()
                 log.warning("%s is embedded for now: %s", self._what, reason)
             raise
-        self._failures = 0
+        self.has_failed, self._failures = False, 0
         return found
 
 
@@ -276,24 +272,25 @@ class ModelEncoder:
     async def encode(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
         calm = [text for text in texts if not means_danger(text)]
         try:
-            found = dict(zip(calm, await self._embed(calm), strict=True))
-        except Refused:  # one of them is at fault: the others have their vectors
-            found = {text: await self._embed_alone(text) for text in calm}
+            vectors = await self._patient.ask(self._vectors(calm)) if calm else ()
+        except NoAnswer as error:
+            raise NoEncoding(f"{self._inference.where}: {error}") from None
+        found = dict(zip(calm, vectors, strict=True))
         return [found.get(text, ()) for text in texts]
 
-    async def _embed_alone(self, text: str) -> tuple[float, ...]:
+    async def _vectors(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
+        """Return a vector for each text, an empty one for a text that is at fault. Raises `NoAnswer`."""
         try:
-            [vector] = await self._embed([text])
+            return await self._inference.embed(texts, model=self.name)
+        except Refused:
+            found = [await self._alone(text) for text in texts] if len(texts) > 1 else []
+            if not any(found):  # it is the model
+                raise
+            return found
+
+    async def _alone(self, text: str) -> tuple[float, ...]:
+        try:
+            [vector] = await self._inference.embed([text], model=self.name)
         except Refused:
             return ()
         return vector
-
-    async def _embed(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
-        if not texts:
-            return ()
-        try:
-            return await self._patient.ask(self._inference.embed(texts, model=self.name))
-        except Refused:
-            raise
-        except NoAnswer as error:
-            raise NoEncoding(f"{self._inference.where}: {error}") from None

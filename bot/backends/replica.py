@@ -37,6 +37,8 @@ class Asked:
     sampling: Mapping[str, float]
     model: str | None = None
     stop: Sequence[str] = ()
+    is_of_adapter: bool = False
+    """Whether the `model` is an adapter, which the server may lack and be well."""
 
 
 class Replica:
@@ -52,10 +54,11 @@ class Replica:
         self._session = session
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._kind = kind
-        # fewer than the server's own limit, so that it never has to say that it is overloaded
+        # and fewer than the server's own limit: one bot alone never has to hear that it is overloaded
         self._at_once = at_once
         self._turnstile = asyncio.Semaphore(at_once)
         self._is_doubted = False
+        self._is_barred = False
         self._failures = 0
         self._rests_until = 0.0
         self._looking: asyncio.Task[bool] | None = None
@@ -97,7 +100,7 @@ class Replica:
             finally:
                 turnstile.release()
         except ChatFault as error:
-            self._blame(error.fault)
+            self._blame(asked, error.fault)
             raise
         finally:
             self.in_flight -= 1
@@ -120,6 +123,10 @@ class Replica:
                 raise
         return "".join(said)
 
+    async def speak(self, model: str | None = None, *, within_s: float) -> None:
+        """Have the model say one token. Raises `ChatFault`."""
+        await self.ask(Asked([{"role": "user", "content": "안녕하세요"}], {"max_tokens": 1}, model), within_s=within_s)
+
     async def _pass(self, turnstile: asyncio.Semaphore, first_s: float) -> None:
         try:
             async with asyncio.timeout(first_s):
@@ -137,6 +144,8 @@ class Replica:
                 yield first
                 async for piece in pieces:
                     yield piece
+        except aiohttp.ConnectionTimeoutError as error:
+            raise ChatFault(Fault.UNREACHABLE, type(error).__name__) from error
         except TimeoutError as error:  # of the first word, or aiohttp's between two
             raise ChatFault(Fault.SLOW) from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
@@ -179,7 +188,9 @@ class Replica:
                 is_well = response.status < 500  # a hosted one has no such page, or does not show it
             if is_well:  # it may have been started anew, with another model
                 self._learn(told_apart(await self._get("/info"), await self._get("/v1/models"), kind=self._kind))
-        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError):
+            if is_well and self._is_barred:  # some show how they are to anybody
+                await self.speak(within_s=ANSWERS_WITHIN_S)
+        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ChatFault):
             is_well = False
         self._is_doubted = not is_well
         if not is_well:
@@ -201,16 +212,20 @@ class Replica:
             return found if isinstance(found, dict) else {}
 
     def _learn(self, about: About) -> None:
-        if about.max_at_once and about.max_at_once <= self._at_once and about != self.about:
-            self._turnstile = asyncio.Semaphore(max(about.max_at_once - 1, 1))
+        if about.max_at_once != (self.about.max_at_once if self.about else None):
+            most = about.max_at_once or self._at_once + 1
+            self._turnstile = asyncio.Semaphore(max(min(self._at_once, most - 1), 1))
         self.about = about
 
-    def _blame(self, fault: Fault) -> None:
+    def _blame(self, asked: Asked, fault: Fault) -> None:
+        self._is_barred = fault is Fault.UNAUTHORISED
         if fault not in SUSPECT:
             return
-        self._is_doubted = True
         if fault is not Fault.SLOW:
             self.run += 1
+        if asked.is_of_adapter and fault is Fault.UNKNOWN_MODEL:  # it lacks that, and is well
+            return
+        self._is_doubted = True
         if not self.is_resting:  # many streams may break at once, and are one failure
             self._rest(2 if fault is Fault.SLOW else 1)
 

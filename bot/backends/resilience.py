@@ -86,7 +86,7 @@ class Forgetful:
             async with asyncio.timeout(self._within_s):
                 return await self._memories.recall(user_id, text, without=without, limit=limit)
         except (NoMemory, TimeoutError) as reason:
-            log.warning("answered without memories: %s", reason or f"nothing within {self._within_s} s")
+            log.warning("answered without memories: %s", str(reason) or f"nothing within {self._within_s} s")
             self._on_failure()
             return ()
 

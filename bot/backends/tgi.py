@@ -74,10 +74,11 @@ class TGI:
     async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         """Stream the model's words. Raises `ChatFault` when none of the servers has them."""
         retried: Counter[Fault] = Counter()
+        lacking: set[Replica] = set()
         failed: Replica | None = None
         while True:
             replica = await self._choose(failed, _adapter_of(situation))
-            asked = self._asked(situation, replica, retried)
+            asked = self._asked(situation, replica, retried, lacking)
             # with another that is well there must be time left for it
             first_s = self._first_s / 2 if len(self._well()) > 1 else self._first_s
             has_spoken = False
@@ -91,8 +92,10 @@ class TGI:
                 retried[error.fault] += 1
                 if has_spoken or not self._may_retry(error.fault, retried):
                     raise
-                if error.fault is Fault.TOO_LONG and self._asked(situation, replica, retried) == asked:
+                if error.fault is Fault.TOO_LONG and self._asked(situation, replica, retried, lacking) == asked:
                     raise
+                if error.fault is Fault.UNKNOWN_MODEL:
+                    lacking.add(replica)
                 failed = replica
                 await self._pause(error.fault, failed)
             else:
@@ -100,6 +103,8 @@ class TGI:
 
     def _may_retry(self, fault: Fault, retried: Counter[Fault]) -> bool:
         most, _ = RETRIES.get(fault, (0, (0.0, 0.0)))
+        if fault is Fault.UNKNOWN_MODEL:  # an adapter may be at another
+            most *= len(self._replicas)
         return retried[fault] <= most and not (fault in _OF_ONE_SERVER and len(self._replicas) == 1)
 
     async def _pause(self, fault: Fault, failed: Replica) -> None:
@@ -127,12 +132,14 @@ class TGI:
     def _well(self) -> Sequence[Replica]:
         return [replica for replica in self._replicas if not replica.is_suspect]
 
-    def _asked(self, situation: Situation, replica: Replica, retried: Counter[Fault]) -> Asked:
+    def _asked(
+        self, situation: Situation, replica: Replica, retried: Counter[Fault], lacking: Collection[Replica]
+    ) -> Asked:
         budget = self._budget(replica)
         if retried[Fault.TOO_LONG]:
             situation, budget = replace(situation, memories=()), budget // 2
         adapter = _adapter_of(situation)
-        has_adapter = adapter in self._adapters(replica) and not retried[Fault.UNKNOWN_MODEL]
+        has_adapter = adapter in self._adapters(replica) and replica not in lacking
         sampling = self._sampling
         return Asked(
             [
@@ -142,6 +149,7 @@ class TGI:
             {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p},
             adapter if has_adapter else self._model,
             sampling.stop,
+            has_adapter,
         )
 
     def _budget(self, replica: Replica) -> int:

@@ -542,6 +542,30 @@ async def test_however_many_wait_for_the_encoder_new_turns_are_found_by_words(
     assert await recalled(meaningful.memories, MINA, "고양이가") == [CAT]
 
 
+class Weary(HashingEncoder):
+    """An encoder that does not come to an end with more than 8 texts in any time, and is gone after so many calls."""
+
+    def __init__(self, *, calls: int) -> None:
+        super().__init__()
+        self._calls = calls
+
+    async def encode(self, texts: Sequence[str]) -> Sequence[tuple[float, ...]]:
+        self.is_silent, self.is_gone = len(texts) > 8, len(self.asked) >= self._calls
+        return await super().encode(texts)
+
+
+@pytest.mark.parametrize(("calls", "left"), [(3, 0), (2, 4)], ids=["stays", "goes midway"])
+async def test_what_a_slow_encoder_has_done_is_kept(house: Storage, meaning: Meaning, calls: int, left: int) -> None:
+    meaningful = await meaning(Weary(calls=calls), Patience(batch_s=0.2))
+    await tell(house, MINA, *(f"강아지 {number}" for number in range(20)))
+
+    while not await meaningful.memories.drain():
+        pass
+
+    assert (await meaningful.memories.waiting(), await meaningful.memories.unencoded()) == (0, left)
+    assert await meaningful.vectors.count() == 20
+
+
 async def test_a_turn_that_was_undone_while_it_waited_for_the_encoder_is_not_encoded(
     house: Storage, meaning: Meaning, encoder: HashingEncoder
 ) -> None:

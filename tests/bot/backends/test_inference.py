@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -12,6 +12,7 @@ from aiohttp import web
 from bot.backends import inference as backends
 from bot.backends.embedded import load_emotions, load_stylist
 from bot.backends.inference import (
+    Inference,
     Model,
     ModelEmotions,
     ModelEncoder,
@@ -22,7 +23,7 @@ from bot.backends.inference import (
 )
 from bot.conversation.model import EmotionLabel
 from bot.conversation.ports import NoEncoding
-from tests.inference import REFUSED, FakeInference, patient, vector_of
+from tests.inference import LOST, REFUSED, FakeInference, in_process, over_http, patient, vector_of
 
 SAD = "너무 슬퍼서 눈물이 나요"
 DANGER = "나 진짜 죽고 싶어"
@@ -77,6 +78,24 @@ async def test_a_model_that_failed_is_left_alone_for_a_while() -> None:
     assert failures == [1]
 
 
+async def test_a_model_that_failed_again_and_again_and_answered_is_left_alone_as_briefly_as_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr(backends, "monotonic", lambda: clock)
+    models, reading = FakeInference(), patient("emotion")
+    reader = ModelEmotions(models, near=load_emotions(), patient=reading)
+    rests: list[float] = []
+    for is_broken in True, True, True, False, True:
+        models.is_broken = is_broken
+        begun = clock
+        await reader.read(SAD)
+        while reading.is_resting:
+            clock += 1
+        rests.append(clock - begun)
+    assert rests == [5, 10, 20, 0, 5]
+
+
 async def test_danger_is_read_here() -> None:
     models = FakeInference()
     await emotions(models).read(DANGER)
@@ -105,10 +124,38 @@ async def test_the_rules_speak_for_a_model_that_fails() -> None:
     assert await speaking.restyle("그랬군요.", "kobart:나루토") == "그랬군요."
 
 
-async def test_a_text_that_is_refused_does_not_hold_up_the_others() -> None:
-    encoder = ModelEncoder(FakeInference(), name="turning", size=2, patient=Patient(""))
-    found = await encoder.encode(["고양이", REFUSED, "강아지가"])
-    assert [tuple(each) for each in found] == [vector_of("고양이"), (), vector_of("강아지가")]
+wherever = pytest.mark.parametrize("at_work", [in_process, over_http], ids=["in this process", "over HTTP"])
+AtWork = Callable[..., AbstractAsyncContextManager[Inference]]
+
+
+@wherever
+async def test_a_text_at_which_a_model_breaks_does_not_hold_up_the_others(at_work: AtWork) -> None:
+    async with at_work() as models:
+        encoding = patient("embedding")
+        found = await ModelEncoder(models, name="turning", size=2, patient=encoding).encode(["고양이", REFUSED, "개"])
+    assert list(found) == [pytest.approx(vector_of("고양이")), (), pytest.approx(vector_of("개"))]
+    assert not encoding.is_resting
+
+
+@wherever
+@pytest.mark.parametrize("texts", [["고양이"], ["고양이", "강아지가"]], ids=["one text", "two"])
+async def test_a_model_that_breaks_at_every_text_is_at_fault_and_not_the_texts(
+    at_work: AtWork, texts: list[str]
+) -> None:
+    async with at_work(breaking=LOST) as models:
+        with pytest.raises(NoEncoding):
+            await ModelEncoder(models, name="turning", size=2, patient=Patient("")).encode(texts)
+
+
+@wherever
+async def test_a_model_that_breaks_is_left_alone_as_one_that_is_gone(at_work: AtWork) -> None:
+    async with at_work(breaking=LOST) as models:
+        reading, speaking = patient("emotion"), patient("tone")
+        found = await ModelEmotions(models, near=load_emotions(), patient=reading).read(SAD)
+        await ModelStylist(models, near=load_stylist(), instead={}, patient=speaking).restyle("네.", "kobart:선비")
+    assert found.label is EmotionLabel.SAD
+    assert reading.is_resting
+    assert speaking.is_resting
 
 
 async def test_an_encoder_that_fails_says_so() -> None:
@@ -121,6 +168,12 @@ async def test_an_encoder_that_fails_says_so() -> None:
 
 # A server that is not as it should be.
 
+HUGE = {
+    "results": [{"scores": [{"label": "기쁨", "score": 10**400}], "is_confident": True}],
+    "texts": None,
+    "model": "None",
+    "dense": [[10**400]],
+}
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -151,6 +204,8 @@ def says(body: object, *, status: int = 200, content_type: str = "application/js
         pytest.param(says({"error": {"type": "failed"}}, status=500), id="failed"),
         pytest.param(says("<html>나의 비밀</html>", content_type="text/html"), id="a page"),
         pytest.param(says("{"), id="half of an answer"),
+        pytest.param(says("[" * 200_000), id="too deep"),
+        pytest.param(says(HUGE), id="a number of 400 digits"),
         pytest.param(says([]), id="a list"),
         pytest.param(says({}), id="nothing in it"),
         pytest.param(says({"results": [], "texts": [], "dense": []}), id="too few"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -10,14 +11,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 
 from bot.backends import replica as replicas
 from bot.backends import tgi
 from bot.backends.address import outside
 from bot.backends.dialects import Kind, told_apart
-from bot.backends.faults import Fault
-from bot.backends.replica import Replica
+from bot.backends.faults import ChatFault, Fault
+from bot.backends.replica import Asked, Replica
 from bot.backends.resilience import Deadline, Fallback
+from bot.backends.stream import said_in
 from bot.backends.tgi import TGI, Sampling
 from bot.conversation.model import Answer, CounselId, Emotion, EmotionLabel, Situation, Turn, TurnId
 from bot.conversation.ports import NoReply, Responder
@@ -30,6 +33,7 @@ SITUATION = Situation(
     Emotion(((EmotionLabel.ANXIOUS, 0.9),), is_confident=True),
     (),
 )
+EXPERT = replace(SITUATION, character=character("expert", "lora:expert"))
 SAMPLING = Sampling(max_tokens=64, temperature=0.7, top_p=0.9, stop=("\nHuman:",))
 WHOLE = "그러셨군요. 언제부터 그러셨어요?"
 
@@ -105,7 +109,7 @@ async def test_asks_only_what_tgi_understands() -> None:
 
 async def test_a_lora_character_is_asked_of_its_adapter() -> None:
     server = ChatServer()
-    await ask(server, replace(SITUATION, character=character("expert", "lora:expert")))
+    await ask(server, EXPERT)
     assert server.asked[0]["model"] == "expert"
 
 
@@ -148,9 +152,18 @@ async def test_a_server_that_marks_no_end_is_understood() -> None:
 
 
 async def test_a_character_cut_between_two_reads_arrives_whole() -> None:
-    event = 'data: {"choices":[{"delta":{"content":"안녕"},"finish_reason":null}]}\n\n'.encode()
-    cut = event.index("안".encode()) + 1
-    assert await ask(ChatServer(pieces=[event[:cut], event[cut:]])) == "안녕"
+    whole = event("안녕", "stop")
+    cut = whole.index("안".encode()) + 1
+    connection = BaseProtocol(asyncio.get_running_loop())
+    connection.connection_made(asyncio.Transport())
+    content = aiohttp.StreamReader(connection, 2**16)
+    content.feed_data(whole[:cut])
+    said = asyncio.create_task(anext(said_in(content)))
+    await asyncio.sleep(0)  # the first half is read
+    assert content.total_bytes == cut
+    content.feed_data(whole[cut:])
+    content.feed_eof()
+    assert await said == "안녕"
 
 
 async def test_half_a_character_whose_rest_never_comes_is_dropped() -> None:
@@ -184,7 +197,7 @@ TOO_LONG = "Input validation error: `inputs` must have less than 3072 tokens. Gi
 ROWS = [
     pytest.param(ChatServer(status=429, body='{"error":"Model is overloaded"}'), Fault.OVERLOADED, 4, id="429"),
     pytest.param(ChatServer(pieces=[error_event("Model is overloaded")]), Fault.OVERLOADED, 4, id="200, overloaded"),
-    pytest.param(ChatServer(status=503, body="warming up"), Fault.OVERLOADED, 4, id="503"),
+    pytest.param(ChatServer(status=503, body="no backend"), Fault.FAILED, 2, id="503"),
     pytest.param(ChatServer(status=422, body="[" * 4000), Fault.REFUSED, 1, id="422, too deep"),
     pytest.param(ChatServer(status=422, body=json.dumps({"error": TOO_LONG})), Fault.TOO_LONG, 1, id="422, too long"),
     pytest.param(ChatServer(pieces=[error_event(TOO_LONG)]), Fault.TOO_LONG, 1, id="200, too long"),
@@ -332,8 +345,35 @@ async def test_a_server_that_was_started_anew_with_another_model_is_learnt_anew(
 
 async def test_an_adapter_that_is_gone_is_acted_by_the_base_model() -> None:
     server = ChatServer(by_model={"expert": ChatServer(status=404, body="{}")})
-    assert await ask(server, replace(SITUATION, character=character("expert", "lora:expert"))) == WHOLE
+    assert await ask(server, EXPERT) == WHOLE
     assert [asked["model"] for asked in server.asked] == ["expert", "tgi"]
+
+
+async def test_an_adapter_that_is_gone_rests_the_server_for_nobody() -> None:
+    server = ChatServer(info=None, models=VLLM, by_model={"expert": ChatServer(status=404, body="{}")})
+    async with chat_server(server), asking(server) as (model, faults):
+        await words_of(model)
+        looked = server.looked
+        said = await asyncio.gather(*(words_of(model, EXPERT if n % 2 else SITUATION) for n in range(20)))
+        assert said == [WHOLE] * 20
+        assert (faults, server.looked) == ([Fault.UNKNOWN_MODEL] * 10, looked)
+
+
+@pytest.mark.usefixtures("_first_comes_first")
+@pytest.mark.parametrize("has_it", [True, False], ids=["it has it", "it lacks it too"])
+async def test_an_adapter_that_one_server_lacks_is_asked_of_another_and_then_the_base_model(
+    has_it: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    gone = ChatServer(status=404, body="{}")
+    first = ChatServer(info=None, models=VLLM, by_model={"expert": gone})
+    second = ChatServer(
+        info=None, models=VLLM, by_model={"expert": ChatServer(pieces=["안녕하십니까."]) if has_it else gone}
+    )
+    async with chat_server(first), chat_server(second), asking(first, second) as (model, _):
+        await until_both_are_well(model, first, second)
+        assert await words_of(model, EXPERT) == ("안녕하십니까." if has_it else WHOLE)
+    asked = [each["model"] for server in (first, second) for each in server.asked]
+    assert asked == (["expert", "expert"] if has_it else ["expert", "base", "expert"])
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 429])
@@ -391,6 +431,36 @@ async def test_nobody_listening_is_a_fault_at_once(unused_tcp_port: int) -> None
             await words_of(model)
 
 
+async def test_a_host_that_accepts_no_connection_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "_TIMEOUT", aiohttp.ClientTimeout(total=None, connect=0.2))
+    async with AsyncExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(full.getsockname())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        replica = Replica(url, session=session, api_key=None, at_once=1, kind=None)
+        with pytest.raises(ChatFault) as raised:
+            await anext(replica.say(Asked([], {}), first_s=5))
+    assert raised.value.fault is Fault.UNREACHABLE
+
+
+async def test_behind_a_proxy_whose_server_is_gone_nobody_is_kept_waiting() -> None:
+    proxy = ChatServer()
+    async with chat_server(proxy), asking(proxy) as (model, faults):
+        await words_of(model)
+        proxy.status = proxy.health = 503
+        for _ in range(4):
+            with pytest.raises(NoReply):
+                await words_of(model)
+    assert faults == [Fault.FAILED]
+    assert len(proxy.asked) == 2
+
+
 # Leaving.
 
 
@@ -424,6 +494,24 @@ async def test_no_more_are_asked_at_once_than_the_server_takes() -> None:
         assert len(server.asked) == 3
         server.released.set()
         assert await asyncio.gather(*listening) == [WHOLE] * 10
+
+
+@pytest.mark.parametrize(("limit", "most"), [(3, 2), (7, 6), (128, 8), (None, 8)])
+async def test_a_server_that_was_started_anew_with_another_limit_is_asked_as_many_at_once(
+    limit: int | None, most: int
+) -> None:
+    server = ChatServer(hold_before=0, info={**TGI_INFO, "max_concurrent_requests": 5})
+    async with chat_server(server), asking(server) as (model, _):
+        server.released.set()
+        await words_of(model)
+        server.info, server.first = {**TGI_INFO, "max_concurrent_requests": limit}, [ChatServer(status=500)]
+        await words_of(model)
+        server.released.clear()
+        listening = [asyncio.create_task(words_of(model)) for _ in range(10)]
+        await until(lambda: server.open == most)
+        assert server.open == most
+        server.released.set()
+        await asyncio.gather(*listening)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -468,15 +556,56 @@ async def test_what_one_server_fails_at_another_says(broken: ChatServer) -> None
 
 
 @pytest.mark.usefixtures("_first_comes_first")
-async def test_a_server_that_is_slow_leaves_time_for_another() -> None:
+async def test_what_a_slow_server_does_not_say_another_says() -> None:
     slow, well = ChatServer(hold_before=0), ChatServer()
     async with chat_server(slow), chat_server(well), asking(slow, well, first_s=0.4) as (model, _):
         for _ in range(4):
-            assert (
-                await words_of(Deadline(model, first_s=0.5, total_s=5))
-                == f"{WHOLE.split('. ')[0]}.\n{WHOLE.split('. ')[1]}\n"
-            )
+            said = await words_of(Deadline(model, first_s=0.5, total_s=5))
+            assert said.split() == WHOLE.split()
     assert slow.asked
+
+
+async def test_nobody_waits_before_another_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tgi, "RETRIES", {Fault.OVERLOADED: (1, (3600.0, 3600.0))})
+    full, well = ChatServer(), ChatServer()
+    async with chat_server(full), chat_server(well), asking(full, well) as (model, faults):
+        await until_both_are_well(model, full, well)
+        full.status = 429
+        while not faults:
+            assert await asyncio.wait_for(words_of(model), 10) == WHOLE
+
+
+async def test_a_failure_after_a_success_is_the_first_one_again() -> None:
+    server = ChatServer(first=[ChatServer(status=500), ChatServer(), ChatServer(status=500)])
+    async with chat_server(server), aiohttp.ClientSession() as session:
+        replica = Replica(server.url, session=session, api_key=None, at_once=1, kind=None)
+        for fails in True, False, True:
+            try:
+                async for _ in replica.say(Asked([], {}), first_s=5):
+                    pass
+            except ChatFault:
+                assert fails
+    assert not replica.is_resting
+
+
+async def test_a_server_that_is_slow_leaves_half_of_the_time_for_another() -> None:
+    servers = ChatServer(hold_before=0), ChatServer(hold_before=0)
+    async with chat_server(servers[0]), chat_server(servers[1]), asking(*servers, first_s=0.8) as (model, _):
+        await until_both_are_well(model, *servers)
+        for server in servers:
+            server.released.clear()
+        with pytest.raises(NoReply):
+            await words_of(Deadline(model, first_s=0.7, total_s=5))
+    assert [len(server.asked) for server in servers] == [1, 1]
+
+
+async def until_both_are_well(model: TGI, *servers: ChatServer) -> None:
+    for server in servers:
+        server.released.set()
+    while not all(server.asked for server in servers):
+        await asyncio.gather(words_of(model), words_of(model))
+    for server in servers:
+        server.asked.clear()
 
 
 async def test_a_server_that_failed_is_asked_how_it_is_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,6 +623,23 @@ async def test_a_server_that_failed_is_asked_how_it_is_before_anything_else(monk
         assert len(server.asked) == asked
         server.health = 200
         assert await words_of(model) == WHOLE
+
+
+async def test_a_server_that_shows_anybody_how_it_is_is_not_well_until_it_takes_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replicas, "SUSPECT_FOR_S", (0.0, 0.0))
+    server = ChatServer(status=401, body="")
+    async with chat_server(server), asking(server) as (model, faults):
+        for _ in range(3):
+            with pytest.raises(NoReply):
+                await words_of(model)
+        assert faults == [Fault.UNAUTHORISED]
+        assert [asked["max_tokens"] for asked in server.asked] == [64, 1, 1]
+        server.status = 200
+        for _ in range(2):
+            assert await words_of(model) == WHOLE
+        assert [asked["max_tokens"] for asked in server.asked[3:]] == [1, 64, 64]
 
 
 # What kind of server it is.
@@ -521,6 +667,14 @@ async def test_a_server_is_told_by_what_it_says_of_itself(server: ChatServer, ki
     assert replica.about
     assert replica.about.dialect.kind is kind
     assert replica.about.base == base
+
+
+async def test_a_server_is_asked_what_it_is_with_the_key() -> None:
+    async with chat_server(ChatServer(key="secret")) as server, aiohttp.ClientSession() as session:
+        replica = Replica(server.url, session=session, api_key="secret", at_once=1, kind=None)
+        assert await replica.look()
+    assert replica.about
+    assert (replica.about.dialect.kind, replica.about.models) == (Kind.TGI, ("tiny",))
 
 
 async def test_the_kind_of_a_server_can_be_set() -> None:
