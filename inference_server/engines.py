@@ -129,10 +129,13 @@ def open_engines(models: Models) -> Engines:
         try:
             return transformer(models.folder_of(name), models)
         except ModelUnavailable as error:
-            instead = embedded()
-            task = instead.about.task
-            missing.append(f"The {task} model {name} is not at work, {instead.about.name} answers for it: {error}.")
-            return instead
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - a broken model may fail in any way, and its task is answered still
+            why = f"it cannot be loaded ({type(error).__name__}); fetch or export it again, or name another"
+        instead = embedded()
+        about = instead.about
+        missing.append(f"The {about.task} model {name} is not at work, {about.name} answers for it: {why}.")
+        return instead
 
     emotion = part(models.emotion, _electra, _embedded_emotion)
     tone = part(models.tone, _bart, _embedded_tone)

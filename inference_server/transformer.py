@@ -42,7 +42,8 @@ class Transformer:
         self._pad = int(folder.config.get("pad_token_id") or 0)
         self._longest = longest
         try:
-            for warm_up in (["안녕하세요"], ["안녕하세요", "반가워요"]):  # torch.compile sees one text as a case apart
+            # torch.compile sees one text as a case apart, and the longest text needs every position
+            for warm_up in (["안녕하세요"], ["안녕하세요", "반가워요 " * longest]):
                 list(self.batches(warm_up))
         except NotFinite as error:
             raise ModelUnavailable(f"{folder.path} gives no finite numbers: its weights are broken") from error
@@ -96,6 +97,11 @@ def tokenizer_of(folder: Folder) -> Any:  # noqa: ANN401 - tokenizers.Tokenizer,
             raise ModelUnavailable(f"{folder.path} has a slow tokenizer; save it again with a tokenizer.json")
     else:
         tokenizer = library("tokenizers").Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+    highest, size = max(tokenizer.get_vocab().values()), folder.config.get("vocab_size")  # CTranslate2 names no size
+    if size is not None and highest >= size:
+        raise ModelUnavailable(
+            f"the tokenizer of {folder.path} has a token {highest}, and its model {size}; fetch both from one revision"
+        )
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -114,8 +120,8 @@ def load(folder: Folder, kind: str, *, device: str = "cpu", threads: int = 2, **
         output_loading_info=True,
         **options,
     )
-    # transformers fills missing weights with chance; a pooler is none of ours.
-    if missing := sorted(name for name in report["missing_keys"] if "pooler." not in name):
+    # transformers fills missing weights with chance; only classifiers read what a pooler says
+    if missing := sorted(name for name in report["missing_keys"] if kind != "AutoModel" or "pooler." not in name):
         raise ModelUnavailable(f"{folder.path} lacks the weights {missing[0]}; it is no {kind}: name another model")
     try:
         return model.eval().to(device)
@@ -156,15 +162,10 @@ def _onnx_forward(folder: Folder, *, threads: int) -> Forward:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = runtime.InferenceSession(
-            str(folder.path / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented) as error:
-        raise ModelUnavailable(
-            f"{folder.path} cannot be opened by this ONNX Runtime ({type(error).__name__}); export it again"
-        ) from error
+    options.log_severity_level = 4  # its errors quote what it was given: a person's tokens
+    session = runtime.InferenceSession(
+        str(folder.path / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
     def forward(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Numbers:
         try:

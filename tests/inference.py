@@ -74,6 +74,8 @@ def engines(*, heard: list[str] | None = None) -> Engines:
 
     def embed(texts: Sequence[str]) -> Sequence[Embedding]:
         kept.extend(texts)
+        if REFUSED in texts:
+            raise IndexError("index out of range in self")  # torch's, for a token that its model has not
         return [Embedding(np.array(vector_of(text), np.float32), {}) for text in texts]
 
     return Engines(

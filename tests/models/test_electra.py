@@ -12,7 +12,7 @@ from inference_server.models import Folder, ModelUnavailable, NotFinite
 torch = pytest.importorskip("torch", reason="no torch: these ask the transformer models (pip install 'mentos[models]')")
 transformers = pytest.importorskip("transformers", reason="no transformers: pip install 'mentos[models]'")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from tests.models import tiny  # noqa: E402
 
@@ -137,20 +137,22 @@ def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded(copy: Path
         opened(copy)
 
 
-def test_a_weight_file_that_is_cut_off_after_the_look_is_refused_too(copy: Path) -> None:
-    folder = Folder.at(copy)
-    weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1000])
-
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        ElectraEmotion(folder, device="cpu", threads=1)
-
-
 def test_an_encoder_without_a_classifier_is_refused_instead_of_classifying_by_chance(copy: Path) -> None:
     transformers.ElectraModel.from_pretrained(copy).save_pretrained(copy)
     tiny.changed(copy, "config.json", id2label={str(i): label for i, label in enumerate(LABELS)})
 
     with pytest.raises(ModelUnavailable, match=r"lacks the weights classifier\."):
+        opened(copy)
+
+
+def test_a_classifier_without_the_pooler_that_it_reads_is_refused_too(copy: Path) -> None:
+    tiny.changed(copy, "config.json", model_type="bert", architectures=["BertForSequenceClassification"])
+    transformers.BertForSequenceClassification(transformers.BertConfig.from_pretrained(copy)).save_pretrained(copy)
+    opened(copy)
+    weights = load_file(copy / "model.safetensors")
+    save_file({name: weights[name] for name in weights if "pooler" not in name}, copy / "model.safetensors")
+
+    with pytest.raises(ModelUnavailable, match=r"lacks the weights bert\.pooler\."):
         opened(copy)
 
 

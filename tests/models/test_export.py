@@ -151,19 +151,6 @@ def test_a_converted_file_that_was_changed_is_refused(converted: Mapping[Task, P
         Folder.at(folder)
 
 
-@pytest.mark.parametrize(("task", "file"), [("emotion", "model.onnx"), ("tone", "model.bin")])
-def test_a_converted_file_that_its_runtime_cannot_open_is_refused(
-    converted: Mapping[Task, Path], tmp_path: Path, task: Task, file: str
-) -> None:
-    folder = Path(shutil.copytree(converted[task], tmp_path / "copy"))
-    (folder / file).write_bytes(b"made by another version")
-    made = json.loads((folder / "mentos.json").read_text("utf-8"))
-    tiny.changed(folder, "mentos.json", files=made["files"] | {file: sha256_of(folder / file)})
-
-    with pytest.raises(ModelUnavailable, match="export it again"):
-        (ElectraEmotion if task == "emotion" else BartTone)(Folder.at(folder), threads=1)
-
-
 def test_a_model_that_int8_makes_another_is_refused_with_the_figures_and_nothing_is_left(
     copy: Path, electra_folder: Path, tmp_path: Path
 ) -> None:
