@@ -42,9 +42,7 @@ class Transformer:
         self._pad = int(folder.config.get("pad_token_id") or 0)
         self._longest = longest
         try:
-            # torch.compile sees one text as a case apart, and the longest text needs every position
-            for warm_up in (["안녕하세요"], ["안녕하세요", "반가워요 " * longest]):
-                list(self.batches(warm_up))
+            list(self.batches(["안녕하세요", "반가워요 " * longest]))  # the longest text needs every position
         except NotFinite as error:
             raise ModelUnavailable(f"{folder.path} gives no finite numbers: its weights are broken") from error
 
@@ -143,11 +141,10 @@ def _loaded(folder: Folder, kind: Any, **options: object) -> Any:  # noqa: ANN40
 
 def _torch_forward(model: Any, *, device: str) -> Forward:  # noqa: ANN401
     torch = library("torch")
-    run = torch.compile(model, dynamic=True) if device == "cuda" else model
 
     def forward(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Numbers:
         with torch.inference_mode():
-            output = run(
+            output = model(
                 input_ids=torch.from_numpy(ids).to(device),
                 attention_mask=torch.from_numpy(mask).to(device),
                 return_dict=False,

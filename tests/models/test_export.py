@@ -151,6 +151,25 @@ def test_a_converted_file_that_was_changed_is_refused(converted: Mapping[Task, P
         Folder.at(folder)
 
 
+def test_onnx_runtime_says_nothing_of_what_it_was_given(
+    converted: Mapping[Task, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(converted["emotion"], tmp_path / "copy"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    tokenizer["model"]["vocab"]["비밀"] = 99_999
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+    tiny.changed(folder, "config.json", vocab_size=100_000)
+    changed = {file: sha256_of(folder / file) for file in ("tokenizer.json", "config.json")}
+    made = json.loads((folder / "mentos.json").read_text("utf-8"))
+    tiny.changed(folder, "mentos.json", files=made["files"] | changed)
+    emotion = ElectraEmotion(Folder.at(folder), threads=1)
+
+    with pytest.raises(RuntimeError, match="ONNX Runtime failed") as raised:
+        emotion.read(["비밀"])
+    assert "99999" not in str(raised.value)
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_a_model_that_int8_makes_another_is_refused_with_the_figures_and_nothing_is_left(
     copy: Path, electra_folder: Path, tmp_path: Path
 ) -> None:
