@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -72,31 +72,21 @@ class Engines:
     """A sentence for each configured model that could not be loaded."""
 
     async def emotion(self, texts: Sequence[str], *, within_s: float) -> list[Ranking]:
-        return await _together([self.reading(text, within_s=within_s) for text in texts])
+        return await self.reading.together(texts, within_s=within_s)
 
     async def tone(self, texts: Sequence[str], style: str, *, within_s: float) -> list[str]:
         """Return the texts in `style`. Raises `UnknownStyle`."""
         styles = self.about["tone"].styles or ()
         if style not in styles:
             raise UnknownStyle(f"There is no such style; name one of {', '.join(styles)}.")
-        return await _together([self.restyling((text, style), within_s=within_s) for text in texts])
+        return await self.restyling.together([(text, style) for text in texts], within_s=within_s)
 
     async def embed(self, texts: Sequence[str], *, within_s: float) -> list[Embedding]:
-        return await _together([self.embedding(text, within_s=within_s) for text in texts])
+        return await self.embedding.together(texts, within_s=within_s)
 
     async def close(self) -> None:
         """Let the batches at work finish and turn the others away."""
         await asyncio.gather(self.reading.close(), self.restyling.close(), self.embedding.close())
-
-
-async def _together(calls: Sequence[Coroutine[None, None, Result]]) -> list[Result]:
-    """Return all results in order. A failure, or the caller's leaving, takes the other items out of the queue."""
-    asked = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*asked)
-    finally:
-        for one in asked:
-            one.cancel()
 
 
 @dataclass(frozen=True, slots=True)
