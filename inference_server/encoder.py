@@ -41,7 +41,7 @@ class Encoder:
         """
         vectors = np.empty((len(texts), self.size), dtype=np.float32)
         for which, states, mask in self._model.batches(texts):
-            vectors[which] = _unit(_pooled(states, mask, self._pooling))
+            vectors[which] = unit(_pooled(states, mask, self._pooling))
         return vectors
 
 
@@ -95,7 +95,8 @@ def _pooled(states: Numbers, mask: npt.NDArray[np.int64], pooling: Pooling) -> N
     return np.asarray((states * weights).sum(axis=1) / weights.sum(axis=1), dtype=np.float32)
 
 
-def _unit(vectors: Numbers) -> Numbers:
+def unit(vectors: Numbers) -> Numbers:
+    """Return the rows at length 1. Raises `NotFinite` for one without a direction."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (lengths > 0).all():
         raise NotFinite("the model gave a vector without a direction")

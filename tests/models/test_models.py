@@ -326,6 +326,16 @@ def test_a_hub_out_of_reach_is_said_in_one_sentence_with_the_remedy(
     assert len(ran.stdout.splitlines()) == 1
 
 
+@pytest.mark.parametrize("switch", ["MENTOS_MODELS__OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_the_hub_is_not_asked_though_it_is_there(tmp_path: Path, models: Models, switch: str) -> None:
+    asked: list[str] = []
+    with hub(NAME, FILES, asked) as address:
+        ran = asked_of(address, tmp_path / "home", FIND, MENTOS_MODELS__PINS=str(models.pins), **{switch: "1"})
+
+    assert "the offline switch is on" in ran.stdout, ran.stderr[-2000:]
+    assert asked == []
+
+
 def test_a_hub_that_has_no_such_model_is_said_so(tmp_path: Path) -> None:
     with hub("someone/else", FILES, []) as address:
         ran = asked_of(address, tmp_path / "home", PIN)
