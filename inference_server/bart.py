@@ -9,7 +9,8 @@ from typing import Any
 import prometheus_client
 
 from inference_server.models import Folder, ModelUnavailable, library, read_json
-from inference_server.transformer import SURROGATE, chosen, load, readable, tokenizer_of
+from inference_server.texts import SURROGATE
+from inference_server.transformer import chosen, load, readable, tokenizer_of
 
 STYLES: Mapping[str, str] = {
     style: style

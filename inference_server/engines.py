@@ -16,11 +16,11 @@ from inference_server.embedding import query
 from inference_server.emotion import LABELS, EmbeddedEmotion, Ranking
 from inference_server.encoder import Encoder
 from inference_server.korean import kiwi
-from inference_server.models import Folder, Models, ModelUnavailable
+from inference_server.models import Folder, Models, ModelUnavailable, Task
+from inference_server.texts import without_middle
 from inference_server.tone import RuleTone
 from inference_server.transformer import chosen
 
-Task = Literal["emotion", "tone", "embedding"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Restyle = Callable[[Sequence[str], str], Sequence[str]]
@@ -28,7 +28,7 @@ Restyle = Callable[[Sequence[str], str], Sequence[str]]
 AT_MOST, AT_MOST_ON_CUDA = 8, 64
 """Items in a batch: on a CPU more of them make each wait longer and none faster."""
 
-# What a text is about stands at its beginning or its end; Kiwi needs 17 ms for a thousand characters.
+# Kiwi needs 17 ms for a thousand characters
 _LONGEST = 2_000
 
 
@@ -182,7 +182,7 @@ def by_style(restyle: Restyle) -> Callable[[Sequence[tuple[str, str]]], list[str
 
 def _embedded_terms() -> _Part[str, Embedding]:
     def work(texts: Sequence[str]) -> list[Embedding]:
-        return [Embedding(None, query(_shortened(text))) for text in texts]
+        return [Embedding(None, query(without_middle(text, _LONGEST))) for text in texts]
 
     return _Part(work, About("embedding", "embedded-terms", None, "rules"))
 
@@ -192,7 +192,7 @@ def _encoder(folder: Folder, models: Models) -> _Part[str, Embedding]:
 
     def work(texts: Sequence[str]) -> list[Embedding]:
         dense = model.embed(texts)
-        return [Embedding(row, query(_shortened(text))) for row, text in zip(dense, texts, strict=True)]
+        return [Embedding(row, query(without_middle(text, _LONGEST))) for row, text in zip(dense, texts, strict=True)]
 
     about = About("embedding", folder.name, folder.revision, folder.runtime, size=model.size)
     return _Part(work, about, _at_most(folder, models))
@@ -200,7 +200,3 @@ def _encoder(folder: Folder, models: Models) -> _Part[str, Embedding]:
 
 def _at_most(folder: Folder, models: Models) -> int:
     return AT_MOST_ON_CUDA if folder.runtime == "torch" and chosen(models.device) == "cuda" else AT_MOST
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} {text[-_LONGEST // 2 :]}"

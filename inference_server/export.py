@@ -16,15 +16,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from inference_server.bart import STYLES, BartTone, search_of
 from inference_server.electra import ElectraEmotion
 from inference_server.encoder import Encoder, modules_of, unit
-from inference_server.models import CONVERTED, Folder, Models, ModelUnavailable, NotFinite, digests, library, sha256_of
+from inference_server.models import (
+    CONVERTED,
+    Folder,
+    Models,
+    ModelUnavailable,
+    NotFinite,
+    Task,
+    digests,
+    library,
+    sha256_of,
+)
 from inference_server.transformer import OUTPUT, Numbers, load, tokenizer_of
 
-Task = Literal["emotion", "tone", "embedding"]
 Figures = Mapping[str, float]
 
 SENTENCES = Path(__file__).with_name("sentences_ko.txt")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+Task = Literal["emotion", "tone", "embedding"]
 Runtime = Literal["torch", "onnx", "ct2"]
 
 SHIPPED = Path(__file__).with_name("models.toml")

@@ -1,6 +1,5 @@
 """A transformer encoder in either runtime, torch or ONNX: texts in, an array out."""
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_server.models import Folder, ModelUnavailable, NotFinite, library
+from inference_server.texts import SURROGATE, without_middle
 
 Numbers = npt.NDArray[np.float32]
 Forward = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Numbers]
@@ -18,7 +18,6 @@ OUTPUT = "output"
 
 # No tokenizer here needs more characters than this for 512 tokens of Korean; a megabyte would take it seconds.
 _LONGEST = 4_000
-SURROGATE = re.compile("[\ud800-\udfff]")
 _AT_ONCE = {"cpu": 8, "cuda": 64}  # a larger batch is no faster on a CPU: protocols/serving.md, section 5
 
 
@@ -70,9 +69,7 @@ class Transformer:
 
 def readable(text: str) -> str:
     """Return a text in NFC, its middle left out when it is very long, lone surrogates as U+FFFD."""
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST // 2] + " " + text[-_LONGEST // 2 :]
-    return unicodedata.normalize("NFC", SURROGATE.sub("\ufffd", text))
+    return unicodedata.normalize("NFC", SURROGATE.sub("\ufffd", without_middle(text, _LONGEST)))
 
 
 def chosen(device: str) -> str:

@@ -30,7 +30,8 @@ from inference_server import app as api
 from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
-from inference_server.engines import About, Embedding, Engines, Task
+from inference_server.engines import About, Embedding, Engines
+from inference_server.models import Task
 
 SECRET = "비밀스러운말"
 ROUTES = ("/v1/emotion", "/v1/tone", "/v1/embed")

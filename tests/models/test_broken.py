@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inference_server.engines import Task, open_engines
-from inference_server.models import Models, sha256_of
+from inference_server.engines import open_engines
+from inference_server.models import Models, Task, sha256_of
 
 for needed in ("torch", "transformers", "onnx", "onnxruntime", "ctranslate2"):
     pytest.importorskip(needed, reason=f"no {needed}: these load transformer models (pip install 'mentos[models]')")

@@ -12,8 +12,8 @@ import pytest
 from inference_server.bart import BartTone
 from inference_server.electra import ElectraEmotion
 from inference_server.encoder import Encoder
-from inference_server.export import GATES, SENTENCES, Refused, Task, chrf, export, export_command
-from inference_server.models import Folder, ModelUnavailable, NotFinite, sha256_of
+from inference_server.export import GATES, SENTENCES, Refused, chrf, export, export_command
+from inference_server.models import Folder, ModelUnavailable, NotFinite, Task, sha256_of
 from tests.training.likeness import alike
 
 for needed in ("torch", "transformers", "onnx", "onnxruntime", "ctranslate2"):
