@@ -176,12 +176,7 @@ class ErrorResponse(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {
-                    "error": {
-                        "type": "overloaded",
-                        "message": "tone has 250 of 256 items waiting; ask again in a moment.",
-                    }
-                }
+                {"error": {"type": "overloaded", "message": "tone has 256 of 256 items waiting; ask again soon."}}
             ]
         }
     )

@@ -110,7 +110,7 @@ class Batcher(Generic[Item, Result]):
         if self._is_closed:
             raise self._counted("closing", self._closing(), len(items))
         if len(self._waiting) + len(items) > self._waiting_at_most:
-            full = f"has {len(self._waiting)} of {self._waiting_at_most} items waiting; ask again in a moment"
+            full = f"has {len(self._waiting)} of {self._waiting_at_most} items waiting; ask again soon"
             raise self._counted("full", Overloaded(f"{self._name} {full}."), len(items))
         if within_s is not None and not within_s > 0:
             raise self._counted("expired", self._late(within_s), len(items))
