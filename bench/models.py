@@ -440,8 +440,8 @@ def least(turns: Sequence[Sequence[float]]) -> float:
 def whole_reply(served: Apart) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, way, conversations, runs in (
-        ("rules", "rules", 1, 2),
-        ("KoBART int8", "kobart", 1, 4),
+        ("rules", "rules", 1, 3),
+        ("KoBART int8", "kobart", 1, 5),
         ("KoBART int8, 4 conversations at once", "kobart", 4, 1),
     ):
         replies = [each for _ in range(runs) for each in served.ask(reply, way, conversations)]
