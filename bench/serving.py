@@ -75,10 +75,12 @@ def server(tokens: int, pause_ms: float) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, str(Path(__file__).with_name("chat_server.py")), str(port), str(tokens), str(pause_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
 
 
 def model(session: aiohttp.ClientSession, url: str, *, at_once: int = 8) -> tuple[TGI, Replica]:

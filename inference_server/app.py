@@ -176,7 +176,7 @@ class ErrorResponse(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"error": {"type": "overloaded", "message": "emotion has 256 items waiting; ask again in a moment."}}
+                {"error": {"type": "overloaded", "message": "tone has 256 of 256 items waiting; ask again soon."}}
             ]
         }
     )
@@ -187,6 +187,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": ErrorResponse, "description": "The request is not as it must be; the message says where."},
     429: {"model": ErrorResponse, "description": "Too many texts wait already; `Retry-After` says for how long."},
     500: {"model": ErrorResponse, "description": "The model failed on these texts."},
+    503: {"model": ErrorResponse, "description": "The server is stopping."},
     504: {"model": ErrorResponse, "description": "There was no answer within the deadline."},
 }
 
@@ -289,7 +290,10 @@ class _Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = await self._answer(scope, receive, send)
+        try:
+            answer = await self._answer(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops, and has waited for this request long enough
+            answer = _error(503, "unavailable", "The server is stopping; ask again when it is back.")
         if answer:
             await answer(scope, receive, send)
 
@@ -314,11 +318,12 @@ class _Edge:
         leaving = asyncio.ensure_future(_departure(receive))
         try:
             await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            has_left = not working.done()
         finally:
             working.cancel()
             leaving.cancel()
         outcome, _ = await asyncio.gather(working, leaving, return_exceptions=True)
-        if not isinstance(outcome, Exception):
+        if outcome is None or has_left:
             return None
         log.error("%s failed: %s", scope["path"], type(outcome).__name__)
         return _error(500, "failed", "The model failed on this request; ask again, or leave out a text at a time.")

@@ -4,11 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import prometheus_client
 
 from inference_server.models import Folder, ModelUnavailable, library, read_json
-from inference_server.transformer import SURROGATE, chosen, load, readable, tokenizer_of
+from inference_server.texts import SURROGATE
+from inference_server.transformer import chosen, load, readable, tokenizer_of
 
 STYLES: Mapping[str, str] = {
     style: style
@@ -70,8 +72,9 @@ class BartTone:
         self._generate = (
             _torch_generate(folder, self.search, device=self._device, threads=threads)
             if folder.runtime == "torch"
-            else _ct2_generate(folder, self.search, threads=threads)
+            else _ct2_generate(folder, self.search, self._tokenizer, threads=threads)
         )
+        self.write(["안녕하세요"], "선비")
 
     def restyle(self, texts: Sequence[str], style: str) -> list[str]:
         """Return each sentence in `style`, or unchanged where that is not safe (`mentos_tone_unchanged` counts those).
@@ -177,16 +180,10 @@ def _torch_generate(folder: Folder, search: Search, *, device: str, threads: int
     return generate
 
 
-def _ct2_generate(folder: Folder, search: Search, *, threads: int) -> Generate:
-    tokenizer = tokenizer_of(folder)
-    try:
-        translator = library("ctranslate2").Translator(
-            str(folder.path), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ModelUnavailable(
-            f"{folder.path} cannot be opened by this CTranslate2 ({type(error).__name__}); export it again"
-        ) from error
+def _ct2_generate(folder: Folder, search: Search, tokenizer: Any, *, threads: int) -> Generate:  # noqa: ANN401
+    translator = library("ctranslate2").Translator(
+        str(folder.path), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
+    )
 
     def generate(batch: Sequence[Ids], at_most: int) -> list[Ids]:
         results = translator.translate_batch(

@@ -12,6 +12,7 @@ from inference_server.transformer import Numbers, Transformer
 
 LONGEST = 512
 """Tokens that are read of a text at most, whatever more the model could take; a remembered turn has about 40."""
+_SHORTEST = 8
 
 Pooling = Literal["mean", "cls"]
 
@@ -40,7 +41,7 @@ class Encoder:
         """
         vectors = np.empty((len(texts), self.size), dtype=np.float32)
         for which, states, mask in self._model.batches(texts):
-            vectors[which] = _unit(_pooled(states, mask, self._pooling))
+            vectors[which] = unit(_pooled(states, mask, self._pooling))
         return vectors
 
 
@@ -75,9 +76,16 @@ def modules_of(folder: Folder) -> dict[str, str]:
 
 
 def _longest(folder: Folder) -> int:
+    """Return how many tokens are read of a text. Raises `ModelUnavailable` where that is hardly a word."""
     file = folder.path / "sentence_bert_config.json"
     own = read_json(file).get("max_seq_length") if file.exists() else None
-    return min(int(own or LONGEST), LONGEST)
+    positions = int(folder.config.get("max_position_embeddings") or LONGEST)
+    if folder.config.get("model_type") in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
+        positions -= int(folder.config.get("pad_token_id") or 0) + 1  # theirs begin behind that of the padding
+    longest = min(int(own or LONGEST), positions, LONGEST)
+    if longest < _SHORTEST:
+        raise ModelUnavailable(f"{folder.path} reads {longest} tokens of a text; see max_seq_length in {file.name}")
+    return longest
 
 
 def _pooled(states: Numbers, mask: npt.NDArray[np.int64], pooling: Pooling) -> Numbers:
@@ -87,7 +95,8 @@ def _pooled(states: Numbers, mask: npt.NDArray[np.int64], pooling: Pooling) -> N
     return np.asarray((states * weights).sum(axis=1) / weights.sum(axis=1), dtype=np.float32)
 
 
-def _unit(vectors: Numbers) -> Numbers:
+def unit(vectors: Numbers) -> Numbers:
+    """Return the rows at length 1. Raises `NotFinite` for one without a direction."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (lengths > 0).all():
         raise NotFinite("the model gave a vector without a direction")

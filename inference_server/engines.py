@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -16,11 +16,11 @@ from inference_server.embedding import query
 from inference_server.emotion import LABELS, EmbeddedEmotion, Ranking
 from inference_server.encoder import Encoder
 from inference_server.korean import kiwi
-from inference_server.models import Folder, Models, ModelUnavailable
+from inference_server.models import Folder, Models, ModelUnavailable, Task
+from inference_server.texts import without_middle
 from inference_server.tone import RuleTone
 from inference_server.transformer import chosen
 
-Task = Literal["emotion", "tone", "embedding"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Restyle = Callable[[Sequence[str], str], Sequence[str]]
@@ -28,7 +28,7 @@ Restyle = Callable[[Sequence[str], str], Sequence[str]]
 AT_MOST, AT_MOST_ON_CUDA = 8, 64
 """Items in a batch: on a CPU more of them make each wait longer and none faster."""
 
-# What a text is about stands at its beginning or its end; Kiwi needs 17 ms for a thousand characters.
+# Kiwi needs 17 ms for a thousand characters
 _LONGEST = 2_000
 
 
@@ -72,31 +72,21 @@ class Engines:
     """A sentence for each configured model that could not be loaded."""
 
     async def emotion(self, texts: Sequence[str], *, within_s: float) -> list[Ranking]:
-        return await _together([self.reading(text, within_s=within_s) for text in texts])
+        return await self.reading.together(texts, within_s=within_s)
 
     async def tone(self, texts: Sequence[str], style: str, *, within_s: float) -> list[str]:
         """Return the texts in `style`. Raises `UnknownStyle`."""
         styles = self.about["tone"].styles or ()
         if style not in styles:
             raise UnknownStyle(f"There is no such style; name one of {', '.join(styles)}.")
-        return await _together([self.restyling((text, style), within_s=within_s) for text in texts])
+        return await self.restyling.together([(text, style) for text in texts], within_s=within_s)
 
     async def embed(self, texts: Sequence[str], *, within_s: float) -> list[Embedding]:
-        return await _together([self.embedding(text, within_s=within_s) for text in texts])
+        return await self.embedding.together(texts, within_s=within_s)
 
     async def close(self) -> None:
         """Let the batches at work finish and turn the others away."""
         await asyncio.gather(self.reading.close(), self.restyling.close(), self.embedding.close())
-
-
-async def _together(calls: Sequence[Coroutine[None, None, Result]]) -> list[Result]:
-    """Return all results in order. A failure, or the caller's leaving, takes the other items out of the queue."""
-    asked = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*asked)
-    finally:
-        for one in asked:
-            one.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +119,13 @@ def open_engines(models: Models) -> Engines:
         try:
             return transformer(models.folder_of(name), models)
         except ModelUnavailable as error:
-            instead = embedded()
-            task = instead.about.task
-            missing.append(f"The {task} model {name} is not at work, {instead.about.name} answers for it: {error}.")
-            return instead
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - a broken model may fail in any way, and its task is answered still
+            why = f"it cannot be loaded ({type(error).__name__}); fetch or export it again, or name another"
+        instead = embedded()
+        about = instead.about
+        missing.append(f"The {about.task} model {name} is not at work, {about.name} answers for it: {why}.")
+        return instead
 
     emotion = part(models.emotion, _electra, _embedded_emotion)
     tone = part(models.tone, _bart, _embedded_tone)
@@ -189,7 +182,7 @@ def by_style(restyle: Restyle) -> Callable[[Sequence[tuple[str, str]]], list[str
 
 def _embedded_terms() -> _Part[str, Embedding]:
     def work(texts: Sequence[str]) -> list[Embedding]:
-        return [Embedding(None, query(_shortened(text))) for text in texts]
+        return [Embedding(None, query(without_middle(text, _LONGEST))) for text in texts]
 
     return _Part(work, About("embedding", "embedded-terms", None, "rules"))
 
@@ -199,7 +192,7 @@ def _encoder(folder: Folder, models: Models) -> _Part[str, Embedding]:
 
     def work(texts: Sequence[str]) -> list[Embedding]:
         dense = model.embed(texts)
-        return [Embedding(row, query(_shortened(text))) for row, text in zip(dense, texts, strict=True)]
+        return [Embedding(row, query(without_middle(text, _LONGEST))) for row, text in zip(dense, texts, strict=True)]
 
     about = About("embedding", folder.name, folder.revision, folder.runtime, size=model.size)
     return _Part(work, about, _at_most(folder, models))
@@ -207,7 +200,3 @@ def _encoder(folder: Folder, models: Models) -> _Part[str, Embedding]:
 
 def _at_most(folder: Folder, models: Models) -> int:
     return AT_MOST_ON_CUDA if folder.runtime == "torch" and chosen(models.device) == "cuda" else AT_MOST
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} {text[-_LONGEST // 2 :]}"

@@ -1,15 +1,15 @@
 """The one Kiwi of this process, and the morphemes it finds."""
 
 import functools
-import re
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from kiwipiepy import Kiwi  # type: ignore[import-untyped]
 
+from inference_server.texts import SURROGATE
+
 _building = threading.Lock()
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Morpheme(NamedTuple):
@@ -43,4 +43,4 @@ def _build() -> Kiwi:
 @functools.lru_cache(maxsize=64)  # emotion, script and memory read the same messages, one soon after the other
 def morphemes(text: str) -> Sequence[Morpheme]:
     """Return the morphemes of a text in order. Lone surrogates, which Kiwi cannot take, are read as U+FFFD."""
-    return tuple(Morpheme(t.form, t.tag, t.start, t.end) for t in kiwi().tokenize(_SURROGATE.sub("\ufffd", text)))
+    return tuple(Morpheme(t.form, t.tag, t.start, t.end) for t in kiwi().tokenize(SURROGATE.sub("\ufffd", text)))

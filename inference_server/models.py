@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+Task = Literal["emotion", "tone", "embedding"]
 Runtime = Literal["torch", "onnx", "ct2"]
 
 SHIPPED = Path(__file__).with_name("models.toml")
@@ -60,14 +61,18 @@ class Folder:
     def at(cls, path: Path, *, name: str | None = None, revision: str | None = None) -> "Folder":
         """Look at a folder before anything in it is loaded.
 
-        Raises `ModelUnavailable` where there is no config.json, no safetensors, a file that was cut off or changed, or
-        a model that wants code of its own to be run.
+        Raises `ModelUnavailable` where there is no config.json, no safetensors, a file that was changed, weights that
+        lie elsewhere, or a model that wants code of its own to be run.
         """
         config = read_json(path / "config.json")
         of_tokenizer = path / "tokenizer_config.json"
         if "auto_map" in config or (of_tokenizer.exists() and "auto_map" in read_json(of_tokenizer)):
             raise ModelUnavailable(
                 f"{path} asks for code of its own to be run (auto_map); take a model of transformers' own classes"
+            )
+        if "transformers_weights" in config or (path / "adapter_config.json").exists():
+            raise ModelUnavailable(
+                f"{path} has its weights elsewhere (transformers_weights, or an adapter's); save the whole model in it"
             )
         if (path / CONVERTED).exists():
             made = read_json(path / CONVERTED)
@@ -78,14 +83,18 @@ class Folder:
                 path, name or made.get("source") or path.name, revision or made.get("revision"), made["runtime"], config
             )
 
-        weights = sorted(path.glob("*.safetensors"))
+        weights = [file.name for file in path.glob("*.safetensors")]
         if not weights:
             raise ModelUnavailable(
                 f"{path} holds no safetensors; take a revision that has them (on the hub, often the pull request of its"
                 " converter: --revision refs/pr/1), or save the model again by save_pretrained on a machine apart"
             )
-        for file in weights:
-            _check_whole(file)
+        for index in path.glob("*.safetensors.index.json"):
+            parts = read_json(index).get("weight_map")
+            if not isinstance(parts, dict) or not all(part in weights for part in parts.values()):
+                raise ModelUnavailable(
+                    f"{index} names weights that are no safetensors beside it; fetch the model again"
+                )
         return cls(path, name or path.name, revision, "torch", config)
 
 
@@ -288,18 +297,3 @@ def _check(path: Path, sha256: Mapping[str, str]) -> None:
                 f"{path / name} is not the file that was pinned (SHA-256 {found[:12]}…, expected {expected[:12]}…);"
                 " remove the folder and fetch or export it again"
             )
-
-
-def _check_whole(file: Path) -> None:
-    """Compare a safetensors file with what its header says (8 bytes of length, JSON, then the numbers)."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        size = file.stat().st_size
-        try:
-            header = json.loads(opened.read(min(length, size)))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-            is_whole = 8 + length + max(ends, default=0) == size
-        except (ValueError, AttributeError, TypeError, KeyError, IndexError):
-            is_whole = False
-    if not is_whole:
-        raise ModelUnavailable(f"{file} is broken or was cut off; remove the folder and fetch it again")

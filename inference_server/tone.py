@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from inference_server.korean import Morpheme, morphemes
+from inference_server.texts import SURROGATE
 from inference_server.tone_acts import POLITE_VERBS, Final, Sentence, attached, is_yo, tag
 from inference_server.tone_morphemes import corrected, heard, spelled
 from inference_server.tone_rules import Piece, Rules, Style, Swap, Swaps, pieces
@@ -14,7 +15,6 @@ Edits = Mapping[int, Sequence[Piece]]  # what to write in place of which morphem
 _LONGEST = 600  # characters; a counsellor's sentence has about 40
 _MARKS = ("!", "?", ".", "…")
 _PREFINALS = Piece("*", "EP")  # where a template has them, if not first
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHIELDED = (
     r"https?://\S+|\([^()\n]*\)|\[[^\[\]\n]*\]|\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`"
     r"|“[^”\n]*”|‘[^’\n]*’|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»"
@@ -41,7 +41,7 @@ class RuleTone:
             raise ValueError(f"no style {style!r}; have {sorted(self.styles)}")
         if not rules.endings or len(sentence) > _LONGEST:
             return sentence
-        if self._rules.helpline.search(sentence) or _SURROGATE.search(sentence):
+        if self._rules.helpline.search(sentence) or SURROGATE.search(sentence):
             return sentence
 
         said, rest = [], 0

@@ -1,6 +1,5 @@
 """A transformer encoder in either runtime, torch or ONNX: texts in, an array out."""
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_server.models import Folder, ModelUnavailable, NotFinite, library
+from inference_server.texts import SURROGATE, without_middle
 
 Numbers = npt.NDArray[np.float32]
 Forward = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Numbers]
@@ -18,7 +18,6 @@ OUTPUT = "output"
 
 # No tokenizer here needs more characters than this for 512 tokens of Korean; a megabyte would take it seconds.
 _LONGEST = 4_000
-SURROGATE = re.compile("[\ud800-\udfff]")
 _AT_ONCE = {"cpu": 8, "cuda": 64}  # a larger batch is no faster on a CPU: protocols/serving.md, section 5
 
 
@@ -42,8 +41,7 @@ class Transformer:
         self._pad = int(folder.config.get("pad_token_id") or 0)
         self._longest = longest
         try:
-            for warm_up in (["안녕하세요"], ["안녕하세요", "반가워요"]):  # torch.compile sees one text as a case apart
-                list(self.batches(warm_up))
+            list(self.batches(["안녕하세요", "반가워요 " * longest]))  # the longest text needs every position
         except NotFinite as error:
             raise ModelUnavailable(f"{folder.path} gives no finite numbers: its weights are broken") from error
 
@@ -71,9 +69,7 @@ class Transformer:
 
 def readable(text: str) -> str:
     """Return a text in NFC, its middle left out when it is very long, lone surrogates as U+FFFD."""
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST // 2] + " " + text[-_LONGEST // 2 :]
-    return unicodedata.normalize("NFC", SURROGATE.sub("\ufffd", text))
+    return unicodedata.normalize("NFC", SURROGATE.sub("\ufffd", without_middle(text, _LONGEST)))
 
 
 def chosen(device: str) -> str:
@@ -96,6 +92,11 @@ def tokenizer_of(folder: Folder) -> Any:  # noqa: ANN401 - tokenizers.Tokenizer,
             raise ModelUnavailable(f"{folder.path} has a slow tokenizer; save it again with a tokenizer.json")
     else:
         tokenizer = library("tokenizers").Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+    highest, size = max(tokenizer.get_vocab().values()), folder.config.get("vocab_size")  # CTranslate2 names no size
+    if size is not None and highest >= size:
+        raise ModelUnavailable(
+            f"the tokenizer of {folder.path} has a token {highest}, and its model {size}; fetch both from one revision"
+        )
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -114,8 +115,8 @@ def load(folder: Folder, kind: str, *, device: str = "cpu", threads: int = 2, **
         output_loading_info=True,
         **options,
     )
-    # transformers fills missing weights with chance; a pooler is none of ours.
-    if missing := sorted(name for name in report["missing_keys"] if "pooler." not in name):
+    # transformers fills missing weights with chance; only classifiers read what a pooler says
+    if missing := sorted(name for name in report["missing_keys"] if kind != "AutoModel" or "pooler." not in name):
         raise ModelUnavailable(f"{folder.path} lacks the weights {missing[0]}; it is no {kind}: name another model")
     try:
         return model.eval().to(device)
@@ -137,11 +138,10 @@ def _loaded(folder: Folder, kind: Any, **options: object) -> Any:  # noqa: ANN40
 
 def _torch_forward(model: Any, *, device: str) -> Forward:  # noqa: ANN401
     torch = library("torch")
-    run = torch.compile(model, dynamic=True) if device == "cuda" else model
 
     def forward(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Numbers:
         with torch.inference_mode():
-            output = run(
+            output = model(
                 input_ids=torch.from_numpy(ids).to(device),
                 attention_mask=torch.from_numpy(mask).to(device),
                 return_dict=False,
@@ -156,15 +156,10 @@ def _onnx_forward(folder: Folder, *, threads: int) -> Forward:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = runtime.InferenceSession(
-            str(folder.path / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented) as error:
-        raise ModelUnavailable(
-            f"{folder.path} cannot be opened by this ONNX Runtime ({type(error).__name__}); export it again"
-        ) from error
+    options.log_severity_level = 4  # its errors quote what it was given: a person's tokens
+    session = runtime.InferenceSession(
+        str(folder.path / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
     def forward(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Numbers:
         try:

@@ -92,7 +92,7 @@ def engines(
     def embed(texts: Sequence[str]) -> Sequence[Embedding]:
         hear(texts)
         if REFUSED in texts:
-            raise ArithmeticError("no finite numbers")
+            raise IndexError("index out of range in self")  # torch's, for a token that its model has not
         return [Embedding(np.array(vector_of(text), np.float32), {}) for text in texts]
 
     return Engines(

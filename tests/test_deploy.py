@@ -309,7 +309,7 @@ def test_the_document_names_settings_metrics_and_faults_that_exist() -> None:
 
     sources = "".join(file.read_text("utf-8") for part in ("bot", "inference_server") for file in _python(ROOT / part))
     metrics = set(
-        re.findall(r"`(mentos_\w+?)(?:_total)?(?:\{\w+\})?`(?= |,| \()", OPERATING.split("## What to watch")[1])
+        re.findall(r"`(mentos_\w+?)(?:_total)?(?:\{[\w,]+\})?`(?= |,| \()", OPERATING.split("## What to watch")[1])
     )
     assert {"mentos_apologies", "mentos_queue_wait_seconds"} <= metrics
     assert [name for name in metrics - _secrets() if f'"{name}"' not in sources] == []

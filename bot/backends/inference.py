@@ -94,7 +94,7 @@ class InProcess:
             return await asked
         except (Expired, Overloaded, Miscounted) as error:
             raise NoAnswer(str(error)) from None
-        except (ValueError, RuntimeError, ArithmeticError) as error:  # a model's words may quote the text
+        except (ValueError, RuntimeError, ArithmeticError, LookupError) as error:  # a model's words may quote the text
             raise Refused(type(error).__name__) from None
 
 

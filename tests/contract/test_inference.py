@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from bot.backends.inference import Inference, NoAnswer
-from tests.inference import GLAD, STYLES, FakeInference, in_process, over_http, vector_of
+from bot.backends.inference import Inference, NoAnswer, Refused
+from tests.inference import GLAD, REFUSED, STYLES, FakeInference, in_process, over_http, vector_of
 
 Open = Callable[[], AbstractAsyncContextManager[Inference]]
 
@@ -50,3 +50,11 @@ async def test_another_encoder_than_the_wanted_one_has_no_answer(opened: Open) -
     async with opened() as inference:
         with pytest.raises(NoAnswer):
             await inference.embed(["하나"], model="another")
+
+
+async def test_a_text_on_which_the_model_fails_is_refused_and_the_others_are_answered(opened: Open) -> None:
+    async with opened() as inference:
+        with pytest.raises(Refused):
+            await inference.embed(["하나", REFUSED], model="turning")
+        [found] = await inference.embed(["하나"], model="turning")
+    assert found == pytest.approx(vector_of("하나"))

@@ -30,7 +30,8 @@ from inference_server import app as api
 from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
-from inference_server.engines import About, Embedding, Engines, Task
+from inference_server.engines import About, Embedding, Engines
+from inference_server.models import Task
 
 SECRET = "비밀스러운말"
 ROUTES = ("/v1/emotion", "/v1/tone", "/v1/embed")
@@ -117,10 +118,10 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(over: Engines, **options: float) -> AsyncIterator[Client]:
-    """Serve in this process, where `caplog` hears every line."""
+async def serving(over: Engines, *, waits_s: int = 10, **options: float) -> AsyncIterator[Client]:
+    """Serve in this process, where `caplog` hears every line; `waits_s` is for requests at hand when it is stopped."""
     config = uvicorn.Config(
-        app_of(over, **options), lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=10
+        app_of(over, **options), lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=waits_s
     )
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
@@ -381,6 +382,26 @@ async def test_an_engine_that_breaks_is_told_without_a_trace_or_a_word(caplog: p
     assert "Traceback" not in answer.text + caplog.text
 
 
+class Panic(BaseException):
+    """What a library written in Rust raises when it breaks: no Exception."""
+
+
+@pytest.mark.parametrize("error", [Panic, asyncio.CancelledError])
+async def test_an_engine_that_breaks_in_any_way_is_told_in_json(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    def read(texts: Sequence[str]) -> list[Ranking]:
+        raise error(SECRET)
+
+    async with serving(engines(read=read)) as client:
+        answer = await client.post("/v1/emotion", {"texts": ["안녕"]})
+
+    assert (answer.status, answer.error) == (500, "failed")
+    assert error.__name__ in caplog.text
+    assert SECRET not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 async def test_what_is_no_number_never_leaves(number: float) -> None:
     def read(texts: Sequence[str]) -> list[Ranking]:
@@ -415,7 +436,7 @@ async def test_when_too_many_wait_the_next_is_told_at_once_when_to_come_back(hel
     assert held.seen == ["하나"]
 
 
-async def test_the_texts_of_who_has_left_are_not_worked_on(held: Held) -> None:
+async def test_the_texts_of_who_has_left_are_not_worked_on(held: Held, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(engines(read=held, waiting_at_most=1)) as client:
         first = asyncio.create_task(client.post("/v1/emotion", {"texts": ["하나"]}))
         await held.begun()
@@ -438,6 +459,7 @@ async def test_the_texts_of_who_has_left_are_not_worked_on(held: Held) -> None:
         assert (await first).status == 200
         assert (await client.post("/v1/emotion", {"texts": ["끝"]})).status == 200
     assert held.seen == ["하나", "끝"]
+    assert "failed" not in caplog.text
 
 
 async def test_a_request_at_hand_is_answered_when_the_server_is_told_to_stop(held: Held) -> None:
@@ -447,6 +469,21 @@ async def test_a_request_at_hand_is_answered_when_the_server_is_told_to_stop(hel
         client.stop()
         held.released.set()
         assert (await answering).status == 200
+
+
+async def test_a_request_that_the_server_cannot_wait_for_is_told_that_it_stops(
+    held: Held, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(engines(read=held), waits_s=0) as client:
+        answering = asyncio.create_task(client.post("/v1/emotion", {"texts": [SECRET]}))
+        await held.begun()
+        client.stop()
+        answer = await answering
+        held.released.set()
+
+    assert (answer.status, answer.error) == (503, "unavailable")
+    assert "Traceback" not in caplog.text
+    assert SECRET not in caplog.text
 
 
 async def test_a_model_that_is_not_at_work_makes_the_server_unready_but_not_silent() -> None:
@@ -486,7 +523,7 @@ async def test_openapi_names_every_route_and_its_errors(embedded: Client) -> Non
     assert set(paths) == {*ROUTES, "/v1/models", "/health", "/ready", "/metrics"}
     for path in ROUTES:
         responses = paths[path]["post"]["responses"]
-        assert set(responses) == {"200", "413", "422", "429", "500", "504"}
+        assert set(responses) == {"200", "413", "422", "429", "500", "503", "504"}
         for status in set(responses) - {"200"}:
             schema = responses[status]["content"]["application/json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/ErrorResponse"}

@@ -66,16 +66,13 @@ async def batching(
     name: str | None = None,
     at_most: int = 8,
     waiting_at_most: int = 256,
-    linger_s: float = 0.0,
     length: Callable[[int], int] | None = None,
 ) -> AsyncIterator[Batcher[int, int]]:
     """Open a batcher, and see at the end that it left no task, no thread and no error that nobody heard."""
     loop, unheard = asyncio.get_running_loop(), list[dict[str, object]]()
     loop.set_exception_handler(lambda _, context: unheard.append(context))
     name = name or new_name()
-    batcher = Batcher(
-        work, name=name, at_most=at_most, waiting_at_most=waiting_at_most, linger_s=linger_s, length=length
-    )
+    batcher = Batcher(work, name=name, at_most=at_most, waiting_at_most=waiting_at_most, length=length)
     try:
         async with asyncio.timeout(PATIENCE_S):
             yield batcher
@@ -121,7 +118,17 @@ async def outcomes(tasks: Sequence[asyncio.Task[int]]) -> list[int | BaseExcepti
 
 
 def sample(metric: str, name: str) -> float:
-    return REGISTRY.get_sample_value(metric, {"name": name}) or 0.0
+    value = REGISTRY.get_sample_value(metric, {"name": name})
+    assert value is not None
+    return value
+
+
+def rejected(name: str) -> dict[str, float]:
+    """Return how many items had no result, by why; what is zero is left out."""
+    whys = ("full", "closing", "expired", "failed")
+    counts = {why: REGISTRY.get_sample_value("mentos_rejected_total", {"name": name, "why": why}) for why in whys}
+    assert None not in counts.values()
+    return {why: count for why, count in counts.items() if count}
 
 
 async def test_everybody_gets_the_result_of_their_own_item() -> None:
@@ -162,23 +169,6 @@ async def test_work_is_done_one_batch_at_a_time_in_one_thread_that_is_not_the_lo
 async def test_an_idle_model_waits_for_nobody() -> None:
     async with batching(at_most=64) as batcher:
         assert await batcher(21) == 42
-
-
-async def test_a_model_that_lingers_lets_others_join_and_starts_when_the_batch_is_full() -> None:
-    model = HeldModel()
-    model.let()
-    async with batching(model, at_most=3, linger_s=NEVER_S) as batcher:
-        for numbers in ([1, 2, 3], [4, 5, 6]):
-            tasks = [task for number in numbers for task in await ask(batcher, number)]
-            assert await outcomes(tasks) == doubled(numbers)
-
-        assert model.asked == [[1, 2, 3], [4, 5, 6]]
-
-
-async def test_a_model_that_lingers_starts_without_others_in_the_end() -> None:
-    async with batching(linger_s=A_BLINK_S) as batcher:
-        assert await batcher(21) == 42
-        assert await batcher(22) == 44
 
 
 async def test_items_go_with_those_of_like_length_and_the_oldest_first() -> None:
@@ -371,11 +361,11 @@ async def test_a_full_queue_turns_away_at_once_and_serves_those_it_let_in() -> N
         assert not any(task.done() for task in (busy, *let_in))
         for task in (first_out, second_out):
             assert task.done()
-            with pytest.raises(Overloaded, match=rf"^{name} has 3 items waiting, its most; ask again in a moment\.$"):
+            with pytest.raises(Overloaded, match=rf"^{name} has 3 of 3 items waiting; .+\.$"):
                 await task
         model.let()
         assert await outcomes([busy, *let_in]) == [0, 2, 4, 6]
-    assert sample("mentos_rejected_total", name) == 2
+    assert rejected(name) == {"full": 2}
 
 
 async def test_one_bad_item_fails_alone() -> None:
@@ -482,19 +472,7 @@ async def test_closing_lets_what_runs_finish_and_fails_what_waits_and_what_comes
         assert await runs == 0
         assert model.asked == [[0]]
         assert not threads_of(name)
-    assert sample("mentos_rejected_total", name) == 3
-
-
-async def test_closing_ends_the_lingering() -> None:
-    model = HeldModel()
-    async with batching(model, linger_s=NEVER_S) as batcher:
-        [task] = await ask(batcher, 1)
-        await turn()
-        await batcher.close()
-
-        with pytest.raises(Overloaded):
-            await task
-    assert model.asked == []
+    assert rejected(name) == {"closing": 3}
 
 
 async def test_closing_may_be_given_up_and_tried_again() -> None:
@@ -615,9 +593,104 @@ async def test_what_happened_is_measured() -> None:
     assert sample("mentos_batch_size_count", name) == 3
     assert sample("mentos_batch_size_sum", name) == 6
     assert sample("mentos_queue_wait_seconds_count", name) == 6
+    assert sample("mentos_queue_wait_seconds_sum", name) > 0
     assert sample("mentos_work_seconds_count", name) == 3
     assert sample("mentos_work_seconds_sum", name) > 0
-    assert sample("mentos_rejected_total", name) == 0
+    assert rejected(name) == {}
+
+
+async def test_items_that_expire_in_the_queue_are_counted_with_how_long_they_waited() -> None:
+    model, name = HeldModel(), new_name()
+    async with batching(model, name=name) as batcher:
+        await occupy(batcher, model)
+        for outcome in await outcomes(await ask(batcher, 1, 2, 3, within_s=A_BLINK_S)):
+            assert isinstance(outcome, Expired)
+
+        assert rejected(name) == {"expired": 3}
+        assert sample("mentos_queue_wait_seconds_count", name) == 1 + 3
+        assert sample("mentos_queue_wait_seconds_sum", name) >= 3 * A_BLINK_S
+
+
+async def test_items_that_expire_under_work_are_counted_and_have_waited_once() -> None:
+    model, name = HeldModel(), new_name()
+    async with batching(model, name=name) as batcher:
+        [hasty] = await ask(batcher, 1, within_s=20 * A_BLINK_S)
+        await model.has_started()
+        with pytest.raises(Expired):
+            await hasty
+
+    assert rejected(name) == {"expired": 1}
+    assert sample("mentos_queue_wait_seconds_count", name) == 1
+
+
+@pytest.mark.parametrize("work", [fails, lambda _: []])
+async def test_items_that_fail_are_counted(work: Callable[[Sequence[int]], Sequence[int]]) -> None:
+    model, name = HeldModel(work), new_name()
+    async with batching(model, name=name) as batcher:
+        tasks = [await occupy(batcher, model), *await ask(batcher, 1, 2)]
+        model.let()
+        await outcomes(tasks)
+
+    assert rejected(name) == {"failed": 3}
+
+
+async def test_a_list_is_answered_in_its_order() -> None:
+    async with batching(at_most=3, length=abs) as batcher:
+        assert await batcher.together([50, 1, 40, 2, 3, 4, 5]) == [100, 2, 80, 4, 6, 8, 10]
+        assert await batcher.together([]) == []
+
+
+async def test_a_list_that_finds_no_room_is_refused_whole_and_takes_none_from_others() -> None:
+    model, name = HeldModel(), new_name()
+    async with batching(model, name=name, waiting_at_most=4) as batcher:
+        tasks = [await occupy(batcher, model), *await ask(batcher, 1, 2)]
+        too_long = asyncio.create_task(batcher.together([10, 11, 12]))
+        fitting = asyncio.create_task(batcher.together([3, 4]))
+        await turn()
+
+        with pytest.raises(Overloaded, match=rf"^{name} has 2 of 4 items waiting; .+\.$"):
+            await too_long
+        model.let()
+        assert await outcomes(tasks) == [0, 2, 4]
+        assert await fitting == [6, 8]
+    assert model.asked == [[0], [1, 2, 3, 4]]
+    assert rejected(name) == {"full": 3}
+
+
+async def test_a_list_fails_as_soon_as_one_of_it_does_and_the_rest_leaves_the_queue() -> None:
+    def work(numbers: Sequence[int]) -> list[int]:
+        if 13 in numbers:
+            raise ArithmeticError
+        return doubled(numbers)
+
+    model = HeldModel(work)
+    async with batching(model, at_most=1) as batcher:
+        await occupy(batcher, model)
+        together = asyncio.create_task(batcher.together([13, 14, 15, 16]))
+        await turn()
+        [other] = await ask(batcher, 1)
+        model.let()
+
+        with pytest.raises(ArithmeticError):
+            await together
+        assert await other == 2
+    assert [1] in model.asked
+    assert [16] not in model.asked
+
+
+async def test_whoever_leaves_takes_a_whole_list_along_at_once() -> None:
+    model = HeldModel()
+    async with batching(model, waiting_at_most=3) as batcher:
+        busy = await occupy(batcher, model)
+        together = asyncio.create_task(batcher.together([1, 2, 3]))
+        await turn()
+        together.cancel()
+        await asyncio.wait([together])
+        tasks = await ask(batcher, 4, 5, 6)
+        model.let()
+
+        assert await outcomes([busy, *tasks]) == [0, 8, 10, 12]
+    assert model.asked == [[0], [4, 5, 6]]
 
 
 def test_a_batcher_belongs_to_one_loop() -> None:

@@ -83,7 +83,7 @@ def test_texts_of_several_styles_are_one_call_a_style_and_keep_their_order() -> 
 
 
 @pytest.mark.parametrize("task", ["emotion", "tone", "embedding"])
-@pytest.mark.parametrize("name", ["owner/unpinned-model", "no such folder", "empty"])
+@pytest.mark.parametrize("name", ["owner/unpinned-model", "no such folder", "empty", "~nobody-here/model", "x" * 300])
 async def test_a_model_that_cannot_be_loaded_is_named_and_the_embedded_one_answers(
     task: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from inference_server.models import Folder, ModelUnavailable, NotFinite
 torch = pytest.importorskip("torch", reason="no torch: these ask the transformer models (pip install 'mentos[models]')")
 transformers = pytest.importorskip("transformers", reason="no transformers: pip install 'mentos[models]'")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from tests.models import tiny  # noqa: E402
 
 
@@ -135,20 +137,22 @@ def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded(copy: Path
         opened(copy)
 
 
-def test_a_weight_file_that_is_cut_off_after_the_look_is_refused_too(copy: Path) -> None:
-    folder = Folder.at(copy)
-    weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1000])
-
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        ElectraEmotion(folder, device="cpu", threads=1)
-
-
 def test_an_encoder_without_a_classifier_is_refused_instead_of_classifying_by_chance(copy: Path) -> None:
     transformers.ElectraModel.from_pretrained(copy).save_pretrained(copy)
     tiny.changed(copy, "config.json", id2label={str(i): label for i, label in enumerate(LABELS)})
 
     with pytest.raises(ModelUnavailable, match=r"lacks the weights classifier\."):
+        opened(copy)
+
+
+def test_a_classifier_without_the_pooler_that_it_reads_is_refused_too(copy: Path) -> None:
+    tiny.changed(copy, "config.json", model_type="bert", architectures=["BertForSequenceClassification"])
+    transformers.BertForSequenceClassification(transformers.BertConfig.from_pretrained(copy)).save_pretrained(copy)
+    opened(copy)
+    weights = load_file(copy / "model.safetensors")
+    save_file({name: weights[name] for name in weights if "pooler" not in name}, copy / "model.safetensors")
+
+    with pytest.raises(ModelUnavailable, match=r"lacks the weights bert\.pooler\."):
         opened(copy)
 
 
@@ -169,3 +173,21 @@ def test_a_folder_that_has_a_vocabulary_but_no_tokenizer_json_is_read_like_one_t
 def test_a_gpu_that_is_not_there_is_said_to_be_missing(electra_folder: Path) -> None:
     with pytest.raises(ModelUnavailable, match="MENTOS_MODELS__DEVICE=cpu"):
         ElectraEmotion(Folder.at(electra_folder), device="cuda")
+
+
+def test_a_pickle_is_never_read_though_there_are_other_safetensors(copy: Path) -> None:
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").rename(copy / "another.safetensors")
+
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        opened(copy)
+
+
+def test_code_in_a_folder_is_not_run_even_when_nobody_has_looked_at_it(copy: Path, tmp_path: Path) -> None:
+    (copy / "mine.py").write_text(f"from pathlib import Path; Path({str(tmp_path / 'run')!r}).mkdir()")
+    folder = Folder.at(copy)
+    tiny.changed(copy, "config.json", auto_map={"AutoConfig": "mine.Mine", "AutoModel": "mine.Mine"}, model_type="mine")
+
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        ElectraEmotion(folder, device="cpu", threads=1)
+    assert not (tmp_path / "run").exists()

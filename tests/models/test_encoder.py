@@ -61,9 +61,21 @@ def test_a_text_has_the_same_vector_alone_and_among_others(encoder: Encoder) -> 
 
 
 def test_a_megabyte_has_a_vector_of_its_beginning_and_end(encoder: Encoder) -> None:
-    first, second = encoder.embed(["바다. " * 900 + middle * 250_000 + " 산. " * 900 for middle in ("가 ", "나 ")])
+    first, second, other_start, other_end = encoder.embed(
+        [
+            f"{start} " * 900 + middle * 250_000 + f" {end}" * 900
+            for start, middle, end in (
+                ("바다", "가 ", "산"),
+                ("바다", "나 ", "산"),
+                ("기차", "가 ", "산"),
+                ("바다", "가 ", "주말"),
+            )
+        ]
+    )
 
     assert first == pytest.approx(second, abs=1e-6)
+    assert first != pytest.approx(other_start, abs=1e-3)
+    assert first != pytest.approx(other_end, abs=1e-3)
 
 
 def test_no_more_tokens_are_read_than_the_folder_allows(encoder: Encoder, copy: Path) -> None:
@@ -72,6 +84,27 @@ def test_no_more_tokens_are_read_than_the_folder_allows(encoder: Encoder, copy: 
 
     assert opened(copy).embed([text])[0] != pytest.approx(encoder.embed([text])[0], abs=1e-4)
     assert opened(copy).embed(["네"])[0] == pytest.approx(encoder.embed(["네"])[0], abs=1e-5)
+
+
+def test_a_folder_that_allows_any_number_of_tokens_is_read_as_far_as_its_model_has_positions(copy: Path) -> None:
+    (copy / "sentence_bert_config.json").unlink()
+    [long, longer] = opened(copy).embed(["주말에 기차를 타고 바다를 보러 가요. " * times for times in (30, 40)])
+
+    assert long == pytest.approx(longer, abs=1e-6)
+
+
+@pytest.mark.parametrize("most", [7, 1, -5])
+def test_a_folder_that_allows_hardly_a_word_is_refused(copy: Path, most: int) -> None:
+    tiny.changed(copy, "sentence_bert_config.json", max_seq_length=most)
+
+    with pytest.raises(ModelUnavailable, match=f"reads {most} tokens of a text"):
+        opened(copy)
+
+
+def test_an_encoder_needs_no_pooler(encoder: Encoder, copy: Path) -> None:
+    transformers.RobertaModel.from_pretrained(copy, add_pooling_layer=False).save_pretrained(copy)
+
+    assert opened(copy).embed(TEXTS) == pytest.approx(encoder.embed(TEXTS), abs=1e-6)
 
 
 def test_newer_files_that_name_the_way_in_a_word_are_understood(encoder: Encoder, copy: Path) -> None:

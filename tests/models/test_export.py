@@ -12,8 +12,8 @@ import pytest
 from inference_server.bart import BartTone
 from inference_server.electra import ElectraEmotion
 from inference_server.encoder import Encoder
-from inference_server.export import GATES, SENTENCES, Refused, Task, chrf, export, export_command
-from inference_server.models import Folder, ModelUnavailable, NotFinite, sha256_of
+from inference_server.export import GATES, SENTENCES, Refused, chrf, export, export_command
+from inference_server.models import Folder, ModelUnavailable, NotFinite, Task, sha256_of
 from tests.training.likeness import alike
 
 for needed in ("torch", "transformers", "onnx", "onnxruntime", "ctranslate2"):
@@ -85,6 +85,19 @@ def test_converted_speech_is_checked_like_any(converted: Mapping[Task, Path]) ->
         tone.restyle(["네."], "사투리")
 
 
+def test_both_runtimes_write_as_long_as_the_model_is_configured_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GATES, "tone", replace(GATES["tone"], least=0.0))
+    source = tiny.bart(tmp_path / "source", steps=4)
+    for penalty, is_silent in ((1.0, False), (-20.0, True)):
+        tiny.changed(source, "generation_config.json", num_beams=4, length_penalty=penalty)
+        export(Folder.at(source), tmp_path / f"made{penalty}", task="tone", threads=1)
+        for folder in (source, tmp_path / f"made{penalty}"):
+            said = BartTone(Folder.at(folder), device="cpu", threads=1).write(tiny.SENTENCES[:4], "선비")
+            assert [text == "" for text in said] == [is_silent] * 4
+
+
 @pytest.mark.parametrize("spoilt", [tiny.endless, tiny.silent])
 def test_where_nothing_is_said_nothing_shows_that_both_say_the_same(
     bart_folder: Path, tmp_path: Path, spoilt: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
@@ -151,17 +164,23 @@ def test_a_converted_file_that_was_changed_is_refused(converted: Mapping[Task, P
         Folder.at(folder)
 
 
-@pytest.mark.parametrize(("task", "file"), [("emotion", "model.onnx"), ("tone", "model.bin")])
-def test_a_converted_file_that_its_runtime_cannot_open_is_refused(
-    converted: Mapping[Task, Path], tmp_path: Path, task: Task, file: str
+def test_onnx_runtime_says_nothing_of_what_it_was_given(
+    converted: Mapping[Task, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    folder = Path(shutil.copytree(converted[task], tmp_path / "copy"))
-    (folder / file).write_bytes(b"made by another version")
+    folder = Path(shutil.copytree(converted["emotion"], tmp_path / "copy"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    tokenizer["model"]["vocab"]["비밀"] = 99_999
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+    tiny.changed(folder, "config.json", vocab_size=100_000)
+    changed = {file: sha256_of(folder / file) for file in ("tokenizer.json", "config.json")}
     made = json.loads((folder / "mentos.json").read_text("utf-8"))
-    tiny.changed(folder, "mentos.json", files=made["files"] | {file: sha256_of(folder / file)})
+    tiny.changed(folder, "mentos.json", files=made["files"] | changed)
+    emotion = ElectraEmotion(Folder.at(folder), threads=1)
 
-    with pytest.raises(ModelUnavailable, match="export it again"):
-        (ElectraEmotion if task == "emotion" else BartTone)(Folder.at(folder), threads=1)
+    with pytest.raises(RuntimeError, match="ONNX Runtime failed") as raised:
+        emotion.read(["비밀"])
+    assert "99999" not in str(raised.value)
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_model_that_int8_makes_another_is_refused_with_the_figures_and_nothing_is_left(
@@ -183,6 +202,35 @@ def test_a_model_that_int8_makes_another_is_refused_with_the_figures_and_nothing
     with pytest.raises(Refused, match=r"agreement 0\.\d+ on 240 sentences, and 0\.99 is asked"):
         export(Folder.at(copy), tmp_path / "out" / "made", task="emotion", threads=1)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_tone_model_that_int8_makes_another_is_refused_too(bart_folder: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(bart_folder, tmp_path / "source"))
+    tiny.outlying_in_tone(source)
+    before, after = (BartTone(Folder.at(at), device="cpu", threads=1) for at in (bart_folder, source))
+    assert after.write(tiny.SENTENCES[:8], "선비") == before.write(
+        tiny.SENTENCES[:8], "선비"
+    )  # as float32 it still speaks
+
+    with pytest.raises(Refused, match=r"chrf \d.* on 240 sentences, and 90 is asked"):
+        export(Folder.at(source), tmp_path / "made", task="tone", threads=1)
+
+
+def test_vectors_that_all_point_one_way_are_not_alike_for_that(encoder_folder: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(encoder_folder, tmp_path / "source"))
+    tiny.narrow(source)
+
+    with pytest.raises(Refused, match=r"centred cosine 0\.\d+ on 240 sentences, and 0\.99 is asked"):
+        export(Folder.at(source), tmp_path / "made", task="embedding", threads=1)
+
+
+def test_a_source_that_hardly_speaks_shows_nothing_by_its_silence() -> None:
+    speech = GATES["tone"].likeness
+    said = [f"{number}번째 말이오." for number in range(240)]
+
+    assert speech(said, said) == pytest.approx(100.0)
+    assert speech(["", *said[1:]], ["", *said[1:]]) == pytest.approx(100.0)
+    assert speech([""] * 239 + said[:1], [""] * 239 + said[:1]) == 0.0
 
 
 def test_a_source_that_cannot_be_read_leaves_nothing_either(copy: Path, tmp_path: Path) -> None:

@@ -137,20 +137,43 @@ def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path, file: str) -> N
 
 
 @pytest.mark.parametrize(
-    "weights",
+    "parts",
     [
-        safetensors()[:-1],
-        safetensors()[:20],
-        safetensors() + b"\0",
-        b"",
-        b"\xff" * 64,
-        (2).to_bytes(8, "little") + b"[]",
-        (8).to_bytes(8, "little") + b'{"w": 1}',
+        {"a": "model.safetensors", "b": "model-2.bin"},
+        {"a": "model.safetensors", "b": "../model.safetensors"},
+        {"a": "1_Pooling/model.safetensors"},
+        {"a": "gone.safetensors"},
+        {"a": ["model.safetensors"]},
+        ["model.safetensors"],
+        None,
     ],
 )
-def test_weights_that_were_cut_off_or_are_none_are_refused(tmp_path: Path, weights: bytes) -> None:
-    with pytest.raises(ModelUnavailable, match="broken or was cut off"):
-        Folder.at(written(tmp_path / "cut", {**FILES, "model.safetensors": weights}))
+def test_an_index_may_name_no_weights_but_the_safetensors_beside_it(tmp_path: Path, parts: object) -> None:
+    files = {**FILES, "1_Pooling/model.safetensors": safetensors(), "model-2.bin": b"\x80\x04."}
+    folder = written(tmp_path / "parts", files)
+    index = folder / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"w": "model.safetensors"}}')
+    assert Folder.at(folder).runtime == "torch"
+
+    index.write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ModelUnavailable, match=r"index\.json names weights that are no safetensors beside it"):
+        Folder.at(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "written_there"),
+    [
+        ("config.json", b'{"transformers_weights": ".w/model.safetensors"}'),
+        ("adapter_config.json", b'{"base_model_name_or_path": "/tmp/other"}'),
+    ],
+)
+def test_a_model_whose_weights_lie_where_no_pin_reaches_is_refused(
+    tmp_path: Path, file: str, written_there: bytes
+) -> None:
+    folder = written(tmp_path / "hidden", {**FILES, file: written_there, ".w/model.safetensors": safetensors()})
+
+    with pytest.raises(ModelUnavailable, match="has its weights elsewhere"):
+        Folder.at(folder)
 
 
 @pytest.mark.parametrize("config", [b"", b"{", b"[]", b"\xff\xfe"])
@@ -301,6 +324,16 @@ def test_a_hub_out_of_reach_is_said_in_one_sentence_with_the_remedy(
     assert ran.stdout.startswith(f"unavailable: {NAME} "), ran.stderr[-2000:]
     assert ("the offline switch is on" if offline else "http://127.0.0.1:9 can be reached") in ran.stdout
     assert len(ran.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("switch", ["MENTOS_MODELS__OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_the_hub_is_not_asked_though_it_is_there(tmp_path: Path, models: Models, switch: str) -> None:
+    asked: list[str] = []
+    with hub(NAME, FILES, asked) as address:
+        ran = asked_of(address, tmp_path / "home", FIND, MENTOS_MODELS__PINS=str(models.pins), **{switch: "1"})
+
+    assert "the offline switch is on" in ran.stdout, ran.stderr[-2000:]
+    assert asked == []
 
 
 def test_a_hub_that_has_no_such_model_is_said_so(tmp_path: Path) -> None:

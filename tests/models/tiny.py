@@ -147,6 +147,30 @@ def outlying(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def outlying_in_tone(folder: Path) -> None:
+    """Do the same to a tone model: one feature of what was read is far larger than all others, and nothing reads it."""
+    model = BartForConditionalGeneration.from_pretrained(folder)
+    with torch.no_grad():
+        model.model.encoder.layers[-1].final_layer_norm.bias[0] = 1e4
+        for layer in model.model.decoder.layers:
+            layer.encoder_attn.k_proj.weight[:, 0] = layer.encoder_attn.v_proj.weight[:, 0] = 0
+    model.save_pretrained(folder)
+
+
+def narrow(folder: Path) -> None:
+    """Let all vectors of an encoder point nearly one way, and int8 lose what tells them apart."""
+    model = RobertaModel.from_pretrained(folder)
+    with torch.no_grad():
+        for layer in model.encoder.layer:
+            value, out, dense = layer.attention.self.value, layer.attention.output.dense, layer.output.dense
+            for each in (value, out, layer.intermediate.dense, dense):
+                each.weight *= 15
+            value.bias[0] = 300
+            out.weight[:, 0] = dense.weight[:, 0] = 0
+        model.encoder.layer[-1].output.LayerNorm.bias[1] += 20
+    model.save_pretrained(folder)
+
+
 def unreadable(folder: Path, text: str | None = None) -> None:
     """Let a classifier give no numbers: for texts with the last word piece of `text`, or for all."""
     model = ElectraForSequenceClassification.from_pretrained(folder)
