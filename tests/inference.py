@@ -9,7 +9,7 @@ import aiohttp
 import numpy as np
 import uvicorn
 
-from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Patient
+from bot.backends.inference import InProcess, Model, NoAnswer, OverHttp, Patient, Refused
 from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
@@ -58,6 +58,8 @@ class FakeInference:
     async def embed(self, texts: Sequence[str], *, model: str) -> Sequence[tuple[float, ...]]:
         if model != "turning":
             raise NoAnswer("another model")
+        if REFUSED in texts:
+            raise Refused("it will not")
         return [vector_of(text) for text in self._hear(texts)]
 
     def _hear(self, texts: Sequence[str]) -> Sequence[str]:
