@@ -4,10 +4,11 @@ What is off the record, the reply that is being said and what an open page shows
 """
 
 import asyncio
+import io
 import logging
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import ip_address
@@ -15,7 +16,6 @@ from time import monotonic
 
 import aiohttp
 from prometheus_client import Counter
-from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yarl import URL
 
@@ -28,16 +28,22 @@ LOOK_EVERY_S = 5
 REST_S = 5
 """How long a bot that failed is passed over."""
 CONNECT_S = 0.5
-LONGEST_BODY = 1 << 20
+SILENCE_S = 45
+"""How long a stream may be silent: Gradio's have a heartbeat every 15 s."""
+KEPT_S = 2
+"""How long an idle connection is kept: uvicorn closes its own after 5 s."""
+LONGEST_BODY = 2 << 20
 """Bytes; what is longer is nobody's message, and is refused by whoever got it."""
 
 _ADDRESS = re.compile(r"http://(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 _HOPPED = b"x-mentos-hopped"
 _REQUEST_ID = b"x-request-id"
+_ID = re.compile(rb"[!-~]{1,128}")
 _OF_ONE_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )  # RFC 9110, section 7.6.1
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+_OURS_TO_SAY = _OF_ONE_HOP | {b"date", b"server"}
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
 
 
 class BadPeers(Mendable):
@@ -50,6 +56,8 @@ class Asker:
 
     whose: str
     patience_s: float
+    is_stream: bool = False
+    """Whether the answer goes on for as long as a page is open, and ends when its person's home is another."""
 
 
 class Peers:
@@ -64,12 +72,6 @@ class Peers:
         self._names = [_name(url) for url in urls]
         self._addresses: frozenset[str] = frozenset()
         self._rests_until: dict[str, float] = {}
-
-    async def watch(self) -> None:
-        """Go on looking for them."""
-        while True:
-            await self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
         """Look up the names, all or none. Whoever is outside the network is never asked."""
@@ -98,9 +100,12 @@ class Peers:
 
 def _name(url: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(url.strip())
-    if found is None:
-        raise BadPeers(f"MENTOS_PEERS: {url} is no address of bots; write http://name:port, or several with commas")
-    return found["host"].strip("[]"), int(found["port"] or 80)
+    try:
+        if found and (port := int(found["port"] or 80)) <= 65_535:
+            return found["host"].strip("[]").encode("idna").decode(), port
+    except UnicodeError:
+        pass
+    raise BadPeers(f"MENTOS_PEERS: {url} is no address of bots; write http://name:port, or several with commas")
 
 
 def _origin(host: str, port: int) -> str:
@@ -110,63 +115,116 @@ def _origin(host: str, port: int) -> str:
 class AtHome:
     """An ASGI application around another: passes a request on, once, and answers it here where nobody else does."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        peers: Peers,
-        session: aiohttp.ClientSession,
-        asker: Callable[[Scope, bytes], Asker | None],
-    ) -> None:
-        """`session` neither follows cookies nor unpacks what it reads; `asker` is None for what anybody may answer."""
+    def __init__(self, app: ASGIApp, *, peers: Peers, asker: Callable[[Scope, bytes], Asker | None]) -> None:
+        """`asker` is None for what anybody may answer."""
         self._app = app
         self._peers = peers
-        self._session = session
         self._asker = asker
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
+        )
+        self._streams: dict[asyncio.Future[None], tuple[str, str]] = {}
+
+    async def watch(self) -> None:
+        """Go on looking for the bots, and end the streams of those whose home is another by now."""
+        while True:
+            await self._peers.look()
+            self._follow()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def drain(self) -> None:
+        """End all streams: a page has another bot tell it the rest."""
+        for stream in self._streams:
+            stream.cancel()
+
+    async def close(self) -> None:
+        await self._session.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _header(scope, _HOPPED):
+        if scope["type"] != "http" or not scope["raw_path"].startswith(b"/"):
             await self._app(scope, receive, send)
             return
         read = await _read(receive)
         body = b"".join(each.get("body", b"") for each in read)
-        if not _header(scope, _REQUEST_ID):  # whoever answers in the end, it is the same message
-            scope = {**scope, "headers": [*scope["headers"], (_REQUEST_ID, uuid.uuid4().hex.encode())]}
+        if not _ID.fullmatch(_header(scope, _REQUEST_ID)):  # whoever answers in the end, it is the same message
+            others = [(name, value) for name, value in scope["headers"] if name != _REQUEST_ID]
+            scope = {**scope, "headers": [*others, (_REQUEST_ID, uuid.uuid4().hex.encode())]}
         asker = self._asker(scope, body) if len(body) <= LONGEST_BODY else None
-        if asker and (response := await self._at_home(asker, scope, body)):
-            await response(scope, receive, send)
-        else:
-            await self._app(scope, _again(read, receive), send)
-
-    async def _at_home(self, asker: Asker, scope: Scope, body: bytes) -> StreamingResponse | None:
-        """Return what their home answers, None where that is here, or is nowhere."""
         here = _origin(*scope["server"])
-        for home in self._peers.homes_of(asker.whose):
-            if home == here:
-                break
-            try:
-                async with asyncio.timeout(asker.patience_s):
-                    return _relayed(await self._ask(home, scope, body))
-            except (aiohttp.ClientError, OSError) as error:
-                log.warning("the bot at %s does not answer: %s", home, type(error).__name__)
-                self._peers.pass_over(home)
-                if isinstance(error, TimeoutError):  # there is no time left for another
-                    break
-        return None
+        home, answer = here, None
+        if asker and not _header(scope, _HOPPED):
+            home, answer = await self._at_home(asker, scope, body, here)
+        receive = _again(read, receive)
+        work = _relay(answer, receive, send) if answer else self._app(scope, receive, send)
+        if asker and asker.is_stream:
+            await self._stream(work, asker.whose, home)
+        else:
+            await work
+
+    async def _at_home(
+        self, asker: Asker, scope: Scope, body: bytes, here: str
+    ) -> tuple[str, aiohttp.ClientResponse | None]:
+        """Return who answers and what, nothing where that is this bot."""
+        asked = ""
+        try:
+            async with asyncio.timeout(asker.patience_s):
+                for asked in self._peers.homes_of(asker.whose):
+                    if asked == here:
+                        break
+                    try:
+                        return asked, await self._ask(asked, scope, body)
+                    except UnicodeDecodeError:  # aiohttp writes no header that is not UTF-8
+                        break
+                    except (aiohttp.ClientError, OSError) as error:
+                        self._pass_over(asked, error)
+        except TimeoutError as error:
+            self._pass_over(asked, error)
+        return here, None
+
+    def _pass_over(self, peer: str, error: Exception) -> None:
+        log.warning("the bot at %s does not answer: %s", peer, type(error).__name__)
+        self._peers.pass_over(peer)
+        self._follow()
 
     async def _ask(self, home: str, scope: Scope, body: bytes) -> aiohttp.ClientResponse:
-        headers = [(name, value) for name, value in scope["headers"] if name not in _OF_ONE_HOP | {b"content-length"}]
-        path = scope["raw_path"].decode("latin-1")
-        query = scope["query_string"].decode("latin-1")
-        return await self._session.request(
+        dropped = {
+            *_OF_ONE_HOP,
+            b"content-length",
+            *_header(scope, b"connection").lower().replace(b" ", b"").split(b","),
+        }
+        headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
+        path = scope["raw_path"].decode("ascii")
+        query = scope["query_string"].decode("ascii")
+        request = self._session.request(
             scope["method"],
             URL(f"{home}{path}{'?' if query else ''}{query}", encoded=True),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in [*headers, (_HOPPED, b"1")]],
-            data=body,
+            headers=[(name.decode(), value.decode()) for name, value in [*headers, (_HOPPED, b"1")]],
+            data=io.BytesIO(body) if body else None,
             allow_redirects=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             timeout=_TIMEOUT,
         )
+        return await request
+
+    async def _stream(self, work: Awaitable[None], whose: str, home: str) -> None:
+        """Let a stream go on for as long as its person is at home there, and then break it off."""
+        stream = asyncio.ensure_future(work)
+        self._streams[stream] = whose, home
+        try:
+            await asyncio.wait([stream])
+        finally:
+            del self._streams[stream]
+            stream.cancel()
+        if not stream.cancelled():
+            stream.result()
+
+    def _follow(self) -> None:
+        for stream, (whose, home) in self._streams.items():
+            homes = self._peers.homes_of(whose)
+            if homes and homes[0] != home:
+                stream.cancel()
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
@@ -193,16 +251,32 @@ def _again(read: Sequence[Message], receive: Receive) -> Receive:
     return receive_again
 
 
-def _relayed(response: aiohttp.ClientResponse) -> StreamingResponse:
-    async def pieces() -> AsyncIterator[bytes]:
-        try:
-            async for piece in response.content.iter_any():
-                yield piece
-        except aiohttp.ClientError as error:
-            log.warning("an answer of another bot broke off: %s", type(error).__name__)
-        finally:
-            response.close()
+async def _relay(answer: aiohttp.ClientResponse, receive: Receive, send: Send) -> None:
+    """Send an answer on as it comes, for as long as somebody listens. One that breaks off is left without its end."""
+    saying = asyncio.create_task(_say(answer, send))
+    leaving = asyncio.create_task(_until_gone(receive))
+    try:
+        await asyncio.wait([saying, leaving], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        saying.cancel()
+        answer.close()
+    if saying.done() and not saying.cancelled():
+        saying.result()
 
-    relayed = StreamingResponse(pieces(), response.status)
-    relayed.raw_headers = [(k.lower(), v) for k, v in response.raw_headers if k.lower() not in _OF_ONE_HOP]
-    return relayed
+
+async def _say(answer: aiohttp.ClientResponse, send: Send) -> None:
+    headers = [(name.lower(), value) for name, value in answer.raw_headers if name.lower() not in _OURS_TO_SAY]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    try:
+        async for piece in answer.content.iter_any():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except (aiohttp.ClientError, TimeoutError) as error:
+        log.warning("an answer of another bot broke off: %s", type(error).__name__)
+    else:
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

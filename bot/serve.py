@@ -5,11 +5,12 @@ import errno
 import itertools
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,11 +23,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
 
 from bot.app import Mentos, now, open_mentos
-from bot.conversation.model import Mendable
+from bot.conversation.model import Mendable, shorten
 from bot.messengers.kakao import PATH as KAKAO
 from bot.messengers.kakao import KakaoDoor, read_skill_request
 from bot.messengers.relay import Relay
 from bot.messengers.web import safety, visitors
+from bot.messengers.web.guard import said_in
 from bot.peers import Asker, AtHome, Peers
 from bot.report import report
 from bot.resources import strings
@@ -45,9 +47,10 @@ SWEEP_EVERY_S = 60
 SWEEPS_UNTIL_SETTLED = 60
 GRACE_S = 45
 LONGEST_PAUSE_S = 300
-PATIENCE_S, URGENT_PATIENCE_S = 4.5, 1.5
+PATIENCE_S, URGENT_PATIENCE_S, PICTURE_PATIENCE_S = 4.5, 1.5, 30.0
 """How long a bot may be silent before another answers in its place. KakaoTalk waits for five seconds."""
-OPERATORS = frozenset({"/healthz", "/readyz", "/metrics"})
+AT_HOME = re.compile(r"(?:/en)?/(?:gradio_api/queue/(?P<what>join|data)|(?:mood|days)\.png)")
+"""What of the page only its person's home can answer."""
 
 
 class NoPort(Mendable):
@@ -81,9 +84,10 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         bound_host, bound_port = listening.getsockname()[:2]
         web = await _web(mentos, settings, app, host=bound_host) if settings.web.enabled else None
         peers = Peers(settings.peers.split(",")) if settings.peers else None
+        at_home = AtHome(app, peers=peers, asker=asker_of) if peers else None
         server = _Server(
             uvicorn.Config(
-                await stack.enter_async_context(_at_home(app, peers)) if peers else app,
+                at_home or app,
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
@@ -94,8 +98,9 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
             "http": server.serve(sockets=[listening]),
             "sweep": _sweep(mentos),
         }
-        if peers:
-            doors["peers"] = peers.watch()
+        if at_home:
+            stack.push_async_callback(at_home.close)
+            doors["peers"] = at_home.watch()
         if settings.discord.token:
             doors["discord"] = _discord(mentos, settings, token=settings.discord.token.get_secret_value())
 
@@ -110,7 +115,7 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         if settings.peers:
             say(words["peers_on"].format(names=settings.peers))
         say(words["http_on"].format(url=f"http://{shown_host}:{bound_port}"))
-        drains = [kakao.drain(), relay.drain(), *([web.drain()] if web else [])]
+        drains = [kakao.drain(), relay.drain(), *(each.drain() for each in (web, at_home) if each)]
         await _run_until_stopped(doors, server=server, drains=drains, failed=mentos.failed)
 
 
@@ -161,27 +166,25 @@ def http(mentos: Mentos, kakao: KakaoDoor) -> FastAPI:
     return app
 
 
-@asynccontextmanager
-async def _at_home(app: FastAPI, peers: Peers) -> AsyncIterator[AtHome]:
-    await peers.look()
-    plain = aiohttp.ClientSession(
-        auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
-    )
-    async with plain as session:
-        yield AtHome(app, peers=peers, session=session, asker=asker_of)
-
-
 def asker_of(scope: Scope, body: bytes) -> Asker | None:
     """Say whose words, or whose browser, a request comes with. Words that mean danger are soon answered by anybody."""
     if scope["path"] == KAKAO:
         asked = read_skill_request(body)
-        if asked is None:
-            return None
-        return Asker(f"{asked.bot}:{asked.user}", URGENT_PATIENCE_S if assess(asked.text).is_urgent else PATIENCE_S)
-    if scope["path"] in OPERATORS:
-        return None
+        return Asker(f"{asked.bot}:{asked.user}", _patience(asked.text)) if asked else None
     browser = visitors.browser_of(Request(scope).cookies)
-    return None if browser == visitors.NOBODY else Asker(browser, PATIENCE_S)
+    if browser == visitors.NOBODY or not (found := AT_HOME.fullmatch(scope["path"])):
+        return None
+    match found["what"]:
+        case "join":
+            return Asker(browser, _patience(said_in(body)))
+        case "data":
+            return Asker(browser, PATIENCE_S, is_stream=True)
+        case _:
+            return Asker(browser, PICTURE_PATIENCE_S)
+
+
+def _patience(said: str) -> float:
+    return URGENT_PATIENCE_S if assess(shorten(said)).is_urgent else PATIENCE_S
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -14,9 +15,13 @@ log = logging.getLogger(__name__)
 ASK_EVERY_S = 0.05
 """How often a lock that another process holds is asked for."""
 
-PATIENCE_S = 120
-"""How long a lock is waited for: a process that holds one for longer than any reply takes hangs."""
+PATIENCE_S = 50
+"""How long a lock is waited for: longer than a reply takes, and less than the minute that KakaoTalk waits for one."""
 
+ORPHANED_S = 60
+"""How long the server keeps the locks of a machine that is gone without a word, and of one that is silent."""
+
+_KEEP = text(f"SET SESSION wait_timeout = {ORPHANED_S}")
 _TAKE = text("SELECT GET_LOCK(:name, 0)")
 _LET_GO = text("SELECT RELEASE_LOCK(:name)")
 
@@ -34,18 +39,28 @@ class NamedLocks:
         self._connection: AsyncConnection | None = None
         self._speaking = asyncio.Lock()
         self._asked: set[asyncio.Task[bool]] = set()
+        self._held: set[str] = set()
+        self._let_go_at: dict[str, float] = {}
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:
-        """Keep other processes out. Goes ahead without the lock where it cannot be had within `PATIENCE_S`."""
+        """Keep other processes out. Goes ahead without the lock where it cannot be had within `PATIENCE_S`.
+
+        Whoever held it last lets a process that asks for it meanwhile go first.
+        """
         try:
             try:
                 async with asyncio.timeout(PATIENCE_S):
+                    await asyncio.sleep(self._let_go_at.get(name, 0) + 2 * ASK_EVERY_S - monotonic())
                     await self._take(name)
+                    self._held.add(name)
             except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("other processes were not kept out: %s", type(error).__name__)
             yield
         finally:  # of a lock that is not ours this is no more than a question
+            self._held.discard(name)
+            self._let_go_at = {each: at for each, at in self._let_go_at.items() if monotonic() - at < 2 * ASK_EVERY_S}
+            self._let_go_at[name] = monotonic()
             self._start(self._let_go(name))
 
     async def close(self) -> None:
@@ -89,6 +104,10 @@ class NamedLocks:
         if self._connection is None:
             connection = await self._engine.connect()
             self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await self._connection.execute(_KEEP)
+            for held in self._held:  # they were free since the connection before broke
+                log.warning("a lock was lost for a while, since its connection to the database broke")
+                await self._connection.scalar(_TAKE, {"name": held})
         return bool(await self._connection.scalar(statement, {"name": name}))
 
     async def _hang_up(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,12 +20,13 @@ from starlette.types import Scope
 from bot.peers import LONGEST_BODY, Asker, AtHome, BadPeers, Peers
 from bot.serve import asker_of
 
+IN_DANGER = "오늘 밤에 죽으려고 해. 유서도 썼어"
 PEOPLE = [f"person-{number}" for number in range(300)]
 
 
 def of(scope: Scope, body: bytes) -> Asker | None:
     whose = dict(scope["headers"]).get(b"x-whose", b"").decode()
-    return Asker(whose, 2.0) if whose else None
+    return Asker(whose, 2.0, is_stream=scope["path"] == "/stream") if whose else None
 
 
 class Bot:
@@ -31,6 +34,7 @@ class Bot:
 
     def __init__(self) -> None:
         self.is_hung = False
+        self.asked: list[str] = []
         self.let_go = asyncio.Event()
         self.app = Starlette(
             routes=[
@@ -41,6 +45,7 @@ class Bot:
         )
 
     async def _echo(self, request: Request) -> Response:
+        self.asked.append(request.headers.get("x-request-id", ""))
         if self.is_hung:
             await asyncio.Event().wait()
         assert request.scope["server"]
@@ -77,8 +82,9 @@ class Bot:
 class Town:
     """Two bots that know of each other."""
 
-    def __init__(self, bots: list[Bot], ports: list[int], peers: Peers) -> None:
+    def __init__(self, bots: list[Bot], doors: list[AtHome], ports: list[int], peers: Peers) -> None:
         self.bots = bots
+        self.doors = doors
         self.ports = ports
         self.peers = peers
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
@@ -103,15 +109,15 @@ async def town() -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         ports = [each.getsockname()[1] for each in sockets]
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
-        )
         bots = [Bot(), Bot()]
+        doors = []
         for bot, on in zip(bots, sockets, strict=True):
             peers = Peers([f"http://127.0.0.1:{port}" for port in ports])
             await peers.look()
-            await stack.enter_async_context(listening(AtHome(bot.app, peers=peers, session=session, asker=of), on))
-        yield Town(bots, ports, peers)
+            doors.append(AtHome(bot.app, peers=peers, asker=of))
+            stack.push_async_callback(doors[-1].close)
+            await stack.enter_async_context(listening(doors[-1], on))
+        yield Town(bots, doors, ports, peers)
 
 
 @pytest.fixture
@@ -146,15 +152,20 @@ async def test_whose_request_nobody_knows_is_answered_where_it_arrives(
             assert (await response.json())["port"] == port
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"X-Request-Id": ""}, {"X-Request-Id": "7" * 129}], ids=["none", "empty", "long"]
+)
 async def test_a_message_keeps_its_id_when_another_answers_it_in_the_end(
-    town: Town, outsider: aiohttp.ClientSession
+    town: Town, outsider: aiohttp.ClientSession, given: dict[str, str]
 ) -> None:
     town.bots[1].is_hung = True
-    async with outsider.get(f"{town.urls[0]}/", headers={"X-Whose": town.at_home_in(1)}) as response:
+    async with outsider.get(f"{town.urls[0]}/", headers={"X-Whose": town.at_home_in(1), **given}) as response:
         got = await response.json()
 
     assert got["port"] == town.ports[0]
-    assert dict(got["headers"])["x-request-id"]
+    [id_] = {*town.bots[0].asked, *town.bots[1].asked}
+    assert re.fullmatch(r"[!-~]{1,128}", id_)
+    assert [name for name, _ in got["headers"]].count("x-request-id") == 1
 
 
 async def test_cookies_and_packed_bodies_come_back_as_they_were(town: Town, outsider: aiohttp.ClientSession) -> None:
@@ -172,6 +183,65 @@ async def test_a_stream_comes_piece_by_piece_and_ends_there_when_nobody_listens(
         response.close()
 
     await asyncio.wait_for(town.bots[1].let_go.wait(), 10)
+
+
+async def test_a_request_goes_where_its_person_is_at_home_and_nowhere_else(town: Town) -> None:
+    inner = Bot()
+    with socket.create_server(("127.0.0.2", 0)) as elsewhere:
+        server = uvicorn.Server(uvicorn.Config(inner.app, lifespan="off", log_level="error"))
+        serving = asyncio.create_task(server.serve(sockets=[elsewhere]))
+        port = elsewhere.getsockname()[1]
+        for target in (
+            f"@127.0.0.2:{port}/secret",
+            f"http://127.0.0.2:{port}/",
+            f"//127.0.0.2:{port}/",
+            "*",
+            "@127.0.0.1:1/",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", town.ports[0])
+            whose = town.at_home_in(1)
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: a\r\nX-Whose: {whose}\r\nConnection: close\r\n\r\n".encode())
+            assert await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+        server.should_exit = True
+        await serving
+    assert inner.asked == []
+    assert town.at_home_in(1)
+    assert len(town.peers.homes_of("anybody")) == 2
+
+
+async def test_a_secret_of_any_letters_arrives_as_it_was_typed(town: Town) -> None:
+    _, port = town.ports
+    reader, writer = await asyncio.open_connection("127.0.0.1", town.ports[0])
+    head = f"GET / HTTP/1.1\r\nHost: a\r\nX-Whose: {town.at_home_in(1)}\r\nConnection: close\r\nX-Key: "
+    writer.write(head.encode() + "열려라".encode() + b"\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    got = json.loads(
+        answer.partition(b"\r\n\r\n")[2].split(b"\r\n")[-1] or answer[answer.index(b"{") : answer.rindex(b"}") + 1]
+    )
+    assert got["port"] == port
+    assert dict(got["headers"])["x-key"].encode("latin-1").decode() == "열려라"
+
+
+async def test_a_stream_is_broken_off_when_its_person_is_at_home_elsewhere(
+    town: Town, outsider: aiohttp.ClientSession
+) -> None:
+    person = town.at_home_in(1)
+    for url, door in zip(town.urls, town.doors, strict=True):  # relayed, and at home
+        async with outsider.get(f"{url}/stream", headers={"X-Whose": person}) as response:
+            await response.content.readexactly(5)
+            door._pass_over(town.urls[1], OSError())
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await asyncio.wait_for(response.read(), 10)
+
+
+async def test_a_stop_ends_streams(town: Town, outsider: aiohttp.ClientSession) -> None:
+    async with outsider.get(f"{town.urls[0]}/stream", headers={"X-Whose": town.at_home_in(1)}) as response:
+        await response.content.readexactly(5)
+        await town.doors[0].drain()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await asyncio.wait_for(response.read(), 10)
 
 
 async def test_what_is_too_long_is_left_to_whoever_got_it_and_loses_nothing(
@@ -221,26 +291,76 @@ async def test_nobody_outside_the_network_is_ever_asked() -> None:
     assert peers.homes_of("haneul") == ["http://127.0.0.1:8000"]
 
 
-async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(caplog: pytest.LogCaptureFixture) -> None:
-    peers = Peers(["http://127.0.0.1:8000", "http://nobody.invalid:8000"])
+async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    peers = Peers(["http://localhost:8000"])
     await peers.look()
-    assert peers.homes_of("haneul") == []
-    assert "nobody.invalid" in caplog.text
+    found = peers.homes_of("haneul")
+
+    async def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody)
+    await peers.look()
+
+    assert found
+    assert peers.homes_of("haneul") == found
+    assert "localhost" in caplog.text
 
 
 @pytest.mark.parametrize(
-    "url", ["https://bots:8000", "bots:8000", "http://", "http://bots:8000/path", " ", "http://bots:x"]
+    "url",
+    [
+        "https://bots:8000",
+        "bots:8000",
+        "http://",
+        "http://bots:8000/path",
+        " ",
+        "http://bots:x",
+        "http://bots:99999",
+        "http://a..b:80",
+        f"http://{'a' * 64}:80",
+        "http://bots@elsewhere:80",
+    ],
 )
 def test_an_address_of_nobody_is_one_sentence(url: str) -> None:
     with pytest.raises(BadPeers, match="MENTOS_PEERS"):
         Peers([url])
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_operators_ask_the_very_process(path: str) -> None:
-    scope = {"type": "http", "path": path, "headers": [(b"cookie", b"mentos=" + b"a" * 43)]}
-    assert asker_of(scope, b"") is None
-    assert asker_of({**scope, "path": "/"}, b"") is not None
+COOKIE = [(b"cookie", b"mentos=" + b"a" * 43)]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/safety", "/font.ttf", "/assets/x.js", "/"])
+def test_what_anybody_can_answer_is_answered_at_once(path: str) -> None:
+    assert asker_of({"type": "http", "path": path, "headers": COOKIE}, b"") is None
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/en/gradio_api/queue/data", "/mood.png", "/en/days.png"])
+def test_what_lies_in_one_process_is_asked_of_that_by_who_has_a_cookie(path: str) -> None:
+    scope = {"type": "http", "path": path, "headers": COOKIE}
+    asker = asker_of(scope, b"")
+    assert asker
+    assert asker.is_stream == path.endswith("data")
+    assert asker_of({**scope, "headers": []}, b"") is None
+
+
+def test_words_that_mean_danger_wait_for_nobody_long() -> None:
+    def patience(path: str, body: object) -> float:
+        asker = asker_of({"type": "http", "path": path, "headers": COOKIE}, json.dumps(body).encode())
+        assert asker
+        return asker.patience_s
+
+    def on_the_page(text: str) -> float:
+        return patience("/gradio_api/queue/join", {"event_data": {"text": text}})
+
+    def in_kakaotalk(text: str) -> float:
+        said = {"bot": {"id": "b"}, "userRequest": {"utterance": text, "user": {"id": "u"}}}
+        return patience("/kakao/skill", said)
+
+    for in_danger, calm in ((f(IN_DANGER), f("요즘 잠이 안 와요")) for f in (on_the_page, in_kakaotalk)):
+        assert in_danger <= 1.5 < calm < 5
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"bot": {"id": "b"}}', b"\xff", b"[" * 100_000])

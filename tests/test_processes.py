@@ -16,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from bot.peers import Peers
 from bot.resources import strings
 from storage.database import open_database
 from tests.chat_server import ChatServer, chat_server
@@ -213,7 +214,10 @@ async def test_danger_heard_by_one_peer_silences_the_reply_that_another_was_aske
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "hung"])
 async def test_danger_is_answered_though_their_home_is_gone(bots: Bots, way: signal.Signals) -> None:
     one, other = await bots.start_peers(**ASSUMED)
-    people = ["haneul", "bada", "byeol", "nuri", "sora", "dal"]
+    peers = Peers([one.url, other.url])
+    await peers.look()
+    anybody = [f"person{number}" for number in range(100)]
+    people = [each for each in anybody if peers.homes_of(f"b0t:{each}")[0] == other.url][:5]
     for person in people:
         assert (await one.kakao("안녕하세요", person=person))[0] == 200
     other.process.send_signal(way)

@@ -224,7 +224,7 @@ class Counsellor:
                 return
             if stands.answer and not anew:
                 if stands.delivered_at is None and stands.answer.reply:
-                    yield Part(stands.answer.reply)
+                    yield Part(stands.answer.reply, Kind.CRISIS if is_crisis(stands.answer.reply) else Kind.SAID)
                 return
 
             async for part in self._reply(stands, message, person, calm, anew=anew):

@@ -363,6 +363,42 @@ async def test_a_lock_outlives_no_connection_and_is_taken_again_on_a_new_one(mys
     await holding
 
 
+async def test_a_lock_whose_connection_broke_is_taken_back_with_the_next_question(
+    mysql: Database, other: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = Watched()
+    holding = asyncio.create_task(watched.do(mysql, "first"))
+    await watched.has_begun.wait()
+    await other.write(lambda connection: kill_all_but(connection))
+
+    assert await is_free(mysql, "something else")
+
+    assert "lost" in caplog.text
+    assert not await is_free(other)
+    watched.may_end.set()
+    await holding
+    assert await is_free(other)
+
+
+async def test_who_waits_in_another_process_goes_before_the_next_of_the_same(mysql: Database, other: Database) -> None:
+    watched = Watched()
+    turnstile = asyncio.Lock()  # as the conversation has one for each person
+
+    async def here(who: str) -> None:
+        async with turnstile:
+            await watched.do(mysql, who)
+
+    first = asyncio.create_task(here("first"))
+    await watched.has_begun.wait()
+    there = asyncio.create_task(watched.do(other, "there"))
+    next_ones = [asyncio.create_task(here(who)) for who in ("second", "third")]
+    assert not await is_free(other, "reply")
+    watched.may_end.set()
+    await asyncio.gather(first, there, *next_ones)
+
+    assert watched.begun[:2] == ["first", "there"]
+
+
 def kill_all_but(connection: Connection) -> None:
     """End every other connection to this database, as a proxy or a server that is tidied up does."""
     mine = connection.scalar(text("SELECT CONNECTION_ID()"))

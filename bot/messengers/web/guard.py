@@ -132,6 +132,16 @@ class Guard:
         await self._app(scope, receive, send)
 
 
+def said_in(body: bytes) -> str:
+    """Return the words that an event brings, nothing where there are none."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    data = event.get("event_data") if isinstance(event, dict) else None
+    return str(data.get("text", "")) if isinstance(data, dict) else ""
+
+
 _STRANGE_HOST = (
     "이 주소로는 멘토스를 열 수 없어요. 운영하시는 분은 MENTOS_WEB__HOSTS에 이 이름을 더하거나 "
     "MENTOS_PUBLIC_URL을 정해 주세요.\n"
