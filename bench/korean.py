@@ -14,7 +14,7 @@ import csv
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 
 from bench import emotion
@@ -66,7 +66,7 @@ async def replies() -> dict[str, float]:
     draw = random.Random(0)
     gold = [draw.sample(bank, SENTENCES) for _ in range(REPLIES)]
 
-    async def letters(text: str) -> AsyncIterator[str]:
+    async def letters(text: str) -> AsyncGenerator[str]:
         for letter in text:
             yield letter
 

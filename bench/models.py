@@ -37,7 +37,9 @@ from bench.serving import SITUATION, TOKENS, model, server
 from bot.backends.embedded import load_stylist
 from bot.backends.inference import InProcess, ModelStylist, Patient
 from bot.backends.resilience import Deadline, Fallback
+from bot.conversation.ahead import ahead
 from bot.conversation.characters import load as load_characters
+from bot.conversation.counsellor import SENTENCES_AHEAD
 from bot.conversation.gravity import weigh
 from bot.conversation.model import Character, CharacterId
 from bot.conversation.ports import Responder, Stylist
@@ -343,9 +345,13 @@ async def _said(responder: Responder, character: Character, stylist: Stylist) ->
     watched = Timed(stylist, [])
     gravity = weigh(situation.text, situation.emotion.label, situation.recent)
     voice = Voice(character, gravity, stylist=watched, seed=situation.text)
-    async for sentence in sentences(responder.draft(situation)):
+
+    async def say(sentence: str) -> None:
         assert gate.fault_of(sentence) is None
         assert gate.fault_of(await voice.say(sentence)) is None
+
+    async for _ in ahead(sentences(responder.draft(situation)), say, at_most=SENTENCES_AHEAD):
+        pass
     return perf_counter() - start, watched.taken
 
 

@@ -8,6 +8,7 @@ huggingface_hub clients, for comparison in the same run; without it only aiohttp
 
 import argparse
 import asyncio
+import gc
 import json
 import socket
 import statistics
@@ -143,10 +144,16 @@ def costs_of_others(times: int, python: str) -> dict[str, float]:
 
 
 async def against_the_server(conversations: int, pause_ms: float) -> dict[str, object]:
-    """Compare when the first sentence and the end are shown with when the server wrote them, everybody at once."""
+    """Compare when the first sentence and the end are shown with when the server wrote them, everybody at once.
+
+    As in `mentos serve`, the server was looked at before, and garbage is not looked for among what was loaded.
+    """
+    gc.collect()
+    gc.freeze()
     with server(TOKENS, pause_ms) as url:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             client, replica = model(session, url, at_once=conversations)
+            assert await replica.look()
             responder = Fallback(Deadline(client, first_s=60, total_s=60), client, on_fallback=lambda: None)
 
             async def shown() -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import itertools
 import logging
 import os
@@ -104,6 +105,8 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         if settings.discord.token:
             doors["discord"] = _discord(mentos, settings, token=settings.discord.token.get_secret_value())
 
+        _keep_what_is_loaded()
+
         for line in report(mentos):
             say(line)
         shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
@@ -185,6 +188,12 @@ def asker_of(scope: Scope, body: bytes) -> Asker | None:
 
 def _patience(said: str) -> float:
     return URGENT_PATIENCE_S if assess(shorten(said)).is_urgent else PATIENCE_S
+
+
+def _keep_what_is_loaded() -> None:
+    """Spare what is loaded by now the garbage collector, which stops everybody while it looks through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):

@@ -21,6 +21,7 @@ from tests.chat_server import ChatServer, chat_server
 from tests.fakes import message
 from tests.inference import LOST, FakeInference, engines, served
 
+PATIENCE_S = 5
 FIRST, SECOND, OWN = "첫째 모델이에요.", "둘째 모델이에요.", "안녕하십니까."
 
 
@@ -109,6 +110,26 @@ async def test_what_is_up_is_said_to_operators(tmp_path: Path) -> None:
         first.status, first.health = 500, 503
         await reply(mentos, "회사 일이 많아요", "2")
         assert {"llm": "unreachable", "second_llm": "ok"}.items() <= (await mentos.check()).items()
+
+
+async def test_whoever_has_seen_enough_of_a_reply_stops_the_model(tmp_path: Path) -> None:
+    model = ChatServer(pieces=[f"{FIRST} ", SECOND], hold_before=1)
+    async with chat_server(model), mentos_with(tmp_path, llm={"url": model.url}) as mentos:
+        async for part in mentos.conversation.respond(message("요즘 잠이 안 와요", at=now())):
+            assert part.text == FIRST
+            break
+        await asyncio.wait_for(model.left_early.wait(), PATIENCE_S)
+
+
+async def test_whoever_does_not_wait_for_a_reply_stops_the_model(tmp_path: Path) -> None:
+    model = ChatServer(hold_before=0)
+    async with chat_server(model), mentos_with(tmp_path, llm={"url": model.url}) as mentos:
+        saying = asyncio.create_task(say(mentos, "요즘 잠이 안 와요"))
+        await model.was_asked.wait()
+        saying.cancel()
+        await asyncio.wait_for(model.left_early.wait(), PATIENCE_S)
+        with pytest.raises(asyncio.CancelledError):
+            await saying
 
 
 async def test_danger_goes_to_no_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from bot.serve import listen
 from inference_server.__main__ import bind
 from tests.chat_server import ChatServer, chat_server
-from tests.command import mentos
+from tests.command import environment, mentos
 from tests.served import serving
 
 ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
@@ -95,6 +96,27 @@ async def test_an_answer_is_sent_without_waiting_for_more(binding: Callable[[str
             assert answerer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             answerer.close()
             caller.close()
+
+
+async def test_the_garbage_collector_does_not_look_through_what_was_loaded_at_the_start(home: Path) -> None:
+    counting = """
+import asyncio, gc
+from bot.serve import serve
+from bot.settings import read_settings
+
+def say(_):
+    print(gc.get_freeze_count(), len(gc.get_objects()), flush=True)
+
+asyncio.run(serve(read_settings(), host="127.0.0.1", port=0, say=say))
+"""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", counting), env=environment(home), cwd=home.parent, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    spared, looked_through = map(int, (await asyncio.wait_for(process.stdout.readline(), 60)).split())
+    process.kill()
+    await process.communicate()
+    assert spared > 10 * looked_through
 
 
 async def test_a_door_that_fails_does_not_stop_the_others(home: Path) -> None:

@@ -24,7 +24,7 @@ class Deadline:
         now = asyncio.get_running_loop().time
         begun = now()
         ends = begun + min(self._first_s, self._total_s)
-        async with aclosing(self._responder.draft(situation)) as pieces, aclosing(sentences(pieces)) as whole:
+        async with aclosing(sentences(self._responder.draft(situation))) as whole:
             while True:
                 try:
                     # one sentence at a time: a timeout around a `yield` would cancel whoever listens
@@ -49,7 +49,7 @@ class Fallback:
     async def draft(self, situation: Situation) -> AsyncGenerator[str]:
         has_spoken = False
         try:
-            async with aclosing(self._first.draft(situation)) as pieces, aclosing(sentences(pieces)) as whole:
+            async with aclosing(sentences(self._first.draft(situation))) as whole:
                 async for sentence in whole:
                     has_spoken = True
                     yield f"{sentence}\n"

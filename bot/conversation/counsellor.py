@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from bot.conversation import care
+from bot.conversation.ahead import ahead
 from bot.conversation.characters import find
 from bot.conversation.commands import Command, Verb, parse, read_consent
 from bot.conversation.gravity import weigh
@@ -53,6 +54,7 @@ TURNS_RECALLED = 20
 MEMORIES_RECALLED = 8
 MOOD_SHOWN = timedelta(days=30)
 DELIVERIES_KEPT = 1_000
+SENTENCES_AHEAD = 2
 RECORDING_S = 10
 EARLIER_S = 0.2
 """How long somebody in danger may wait for what was said earlier to be read."""
@@ -256,35 +258,40 @@ class Counsellor:
         if opening and self._emergencies[message.account] == calm:
             said.append(opening)
             yield Part(opening, Kind.NOTICE)
-        async for draft, sentence in self._spoken(situation):
-            if self._emergencies[message.account] != calm:
-                break
-            drafts.append(draft)
-            said.append(sentence)
-            yield Part(sentence)
-        else:
-            if not drafts:
-                raise NoReply("the responder drafted nothing")
-            closings = care.closings(
-                here, at=turn.at, is_raised=is_raised, language=self._language, still_ai=self._words["still_ai"]
-            )
-            where_to = [self._where_to] if situation.stays_here else []
-            for closing in [*closings, *where_to]:
-                said.append(closing)
-                yield Part(closing, Kind.NOTICE)
+        async with aclosing(self._spoken(situation)) as spoken:
+            async for draft, sentence in spoken:
+                if self._emergencies[message.account] != calm:
+                    break
+                drafts.append(draft)
+                said.append(sentence)
+                yield Part(sentence)
+            else:
+                if not drafts:
+                    raise NoReply("the responder drafted nothing")
+                closings = care.closings(
+                    here, at=turn.at, is_raised=is_raised, language=self._language, still_ai=self._words["still_ai"]
+                )
+                where_to = [self._where_to] if situation.stays_here else []
+                for closing in [*closings, *where_to]:
+                    said.append(closing)
+                    yield Part(closing, Kind.NOTICE)
 
         if drafts or not anew:
             answer = Answer(" ".join(drafts), " ".join(said), situation.emotion.label, recalled, self._now())
             await counsels.answer(person.user_id, turn.id, answer, anew=anew)
 
-    async def _spoken(self, situation: Situation) -> AsyncIterator[tuple[str, str]]:
+    def _spoken(self, situation: Situation) -> AsyncGenerator[tuple[str, str]]:
         """Yield each sentence of a reply as it was drafted and as it is said; neither says what must not be said."""
         gravity = weigh(situation.text, situation.emotion.label, situation.recent)
         seed = f"{situation.text} {situation.rejected}"
         voice = Voice(situation.character, gravity, stylist=self._stylist, seed=seed)
-        async for sentence in sentences(self._responder.draft(situation)):
+
+        async def say(sentence: str) -> tuple[str, str]:
             draft = self._gated(sentence)
-            yield draft, self._gated(await voice.say(draft))
+            said = await voice.say(draft)
+            return draft, said if said == draft else self._gated(said)
+
+        return ahead(sentences(self._responder.draft(situation)), say, at_most=SENTENCES_AHEAD)
 
     def _gated(self, sentence: str) -> str:
         fault = gate.fault_of(sentence)

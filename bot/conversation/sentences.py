@@ -1,7 +1,8 @@
 """A stream of text in pieces of any size -> whole sentences, each as soon as it is complete."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 _TAIL = r"[.!?…~。！？]+[\"'”’)\]」』]*(?:\s*(?:[ㅠㅜㅋㅎ]+|\^\^|:\)))?"
 _BOUNDARY = re.compile(rf"(?:{_TAIL})(?=\s)|\n+")
@@ -11,15 +12,16 @@ LONGEST = 400
 """Characters after which a sentence that does not end is given up for lost, and cut at a blank."""
 
 
-async def sentences(pieces: AsyncIterator[str]) -> AsyncGenerator[str]:
-    """Yield sentences, stripped. List numbers, initials and open quotes do not end one."""
+async def sentences(pieces: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    """Yield sentences, stripped. List numbers, initials and open quotes do not end one. Closes `pieces` when closed."""
     rest = ""
-    async for piece in pieces:
-        rest += piece
-        while (end := _end_of_first(rest)) is not None:
-            if sentence := rest[:end].strip():
-                yield sentence
-            rest = rest[end:]
+    async with aclosing(pieces):
+        async for piece in pieces:
+            rest += piece
+            while (end := _end_of_first(rest)) is not None:
+                if sentence := rest[:end].strip():
+                    yield sentence
+                rest = rest[end:]
     if sentence := rest.strip():
         yield sentence
 

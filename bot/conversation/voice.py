@@ -19,24 +19,26 @@ class Voice:
     async def say(self, sentence: str) -> str:
         if not self._character.is_restyled:
             return sentence
+        self._said = number = self._said + 1  # before the next sentence comes, which need not wait for this one
         is_grave = self._gravity is Gravity.GRAVE
         styled = await self._stylist.restyle(
             sentence, self._character.softened if is_grave else self._character.renderer
         )
-        is_first, self._said = self._said == 0, self._said + 1
         if self._gravity > self._character.decorations.until or any(c.isdigit() for c in sentence):
             return styled
-        return self._decorated(styled, is_first=is_first)
+        return self._decorated(styled, number)
 
-    def _decorated(self, sentence: str, *, is_first: bool) -> str:
+    def _decorated(self, sentence: str, number: int) -> str:
         """Add a small word to every other sentence at most; numbers, and so helplines, are never adorned."""
         decorations = self._character.decorations
-        if decorations.closers and sentence.endswith(".") and not sentence.endswith("..") and self._draw("close", 2):
-            sentence = sentence[:-1] + decorations.closers[self._draw("closer", len(decorations.closers))]
-        if decorations.openers and is_first and self._draw("open", 2):
-            sentence = f"{decorations.openers[self._draw('opener', len(decorations.openers))]} {sentence}"
+        ends = sentence.endswith(".") and not sentence.endswith("..")
+        if decorations.closers and ends and self._draw("close", number, 2):
+            sentence = sentence[:-1] + decorations.closers[self._draw("closer", number, len(decorations.closers))]
+        if decorations.openers and number == 1 and self._draw("open", number, 2):
+            opener = decorations.openers[self._draw("opener", number, len(decorations.openers))]
+            sentence = f"{opener} {sentence}"
         return sentence
 
-    def _draw(self, what: str, sides: int) -> int:
+    def _draw(self, what: str, number: int, sides: int) -> int:
         """Throw a die that always falls the same for the same words: 0 to `sides` - 1."""
-        return zlib.crc32(f"{what} {self._said} {self._seed}".encode(errors="replace")) % sides
+        return zlib.crc32(f"{what} {number} {self._seed}".encode(errors="replace")) % sides

@@ -25,9 +25,10 @@ from bot.conversation.model import (
     UserId,
 )
 from bot.conversation.off_record import OffTheRecord
-from bot.conversation.ports import NoReply, Responder
+from bot.conversation.ports import NoReply, Responder, Stylist
 from bot.conversation.prompt import tokens_at_most
 from bot.resources import strings
+from bot.safety.gate import Fault
 from tests.fakes import (
     CHARACTERS,
     START,
@@ -36,12 +37,15 @@ from tests.fakes import (
     InMemoryMemories,
     InMemoryPeople,
     MarkingStylist,
+    PiecewiseResponder,
     SayingResponder,
     message,
 )
 
 HANEUL = Account("terminal", "haneul")
 BADA = Account("discord", "42")
+PROMISE = "비밀은 꼭 지켜 드릴게요."
+PATIENCE_S = 5
 IN_DANGER = "나 오늘 죽으려고 해. 유서도 다 썼어"
 
 
@@ -63,9 +67,15 @@ class Room:
     """A counsellor and everything around it; what would be stored goes to a second memory."""
 
     def __init__(
-        self, responder: Responder | None = None, *, asks_consent: bool = True, stored: OffTheRecord | None = None
+        self,
+        responder: Responder | None = None,
+        *,
+        asks_consent: bool = True,
+        stored: OffTheRecord | None = None,
+        stylist: Stylist | None = None,
     ) -> None:
         self.clock = Clock()
+        self.gated: list[Fault] = []
         self.people = InMemoryPeople()
         self.stored = stored or OffTheRecord(now=self.clock)
         self.off_record = OffTheRecord(now=self.clock)
@@ -78,12 +88,13 @@ class Room:
             memories=self.memories,
             emotions=FixedEmotions(),
             responder=self.responder,
-            stylist=MarkingStylist(),
+            stylist=stylist or MarkingStylist(),
             characters=CHARACTERS,
             words=strings("ko"),
             language="ko",
             now=self.clock,
             asks_consent=asks_consent,
+            on_gated=self.gated.append,
         )
 
     async def say(self, text: str, *, id_: str | None = None, account: Account = HANEUL) -> list[Part]:
@@ -181,6 +192,47 @@ class TestAnswering:
         gate.set()
         await asyncio.gather(*answers)
         assert [entry for entry in order if "남" not in entry] == ["+하나", "-하나", "+둘", "-둘"]
+
+    async def test_the_next_sentence_is_drafted_and_restyled_while_one_is_shown(self) -> None:
+        second_is_restyled = asyncio.Event()
+
+        class Noticing(MarkingStylist):
+            async def restyle(self, text: str, renderer: str) -> str:
+                if text == "언제부터 그러셨어요?":
+                    second_is_restyled.set()
+                return await super().restyle(text, renderer)
+
+        room = Room(PiecewiseResponder("그러셨군요. ", "언제부터 그러셨어요?"), stylist=Noticing())
+        await room.introduce(Scope.STORAGE)
+        parts = room.counsellor.respond(message("잠이 안 와요"))
+        assert await anext(parts) == Part("<rule:haeyo>그러셨군요.")
+        await asyncio.wait_for(second_is_restyled.wait(), PATIENCE_S)
+        assert [part async for part in parts] == [Part("<rule:haeyo>언제부터 그러셨어요?")]
+
+    async def test_a_reply_that_breaks_off_is_shown_as_far_as_it_went(self) -> None:
+        def fail() -> None:
+            raise NoReply("cut")
+
+        room = Room(PiecewiseResponder("그러셨군요. 언제부터 그러셨어요? 그", fail))
+        await room.introduce(Scope.STORAGE)
+        parts = room.counsellor.respond(message("잠이 안 와요"))
+        assert await anext(parts) == Part("<rule:haeyo>그러셨군요.")
+        assert await anext(parts) == Part("<rule:haeyo>언제부터 그러셨어요?")
+        with pytest.raises(NoReply, match="cut"):
+            await anext(parts)
+
+    async def test_neither_a_draft_nor_what_becomes_of_it_says_what_must_not_be_said(self) -> None:
+        class Promising(MarkingStylist):
+            async def restyle(self, text: str, renderer: str) -> str:
+                return PROMISE if text == "네." else text
+
+        room = Room(PiecewiseResponder(f"{PROMISE} ", "네."), stylist=Promising())
+        person = await room.introduce(Scope.STORAGE)
+        assert PROMISE not in said(await room.say("안녕"))
+        [turn] = await room.stored.recent(person.user_id, limit=9)
+        assert turn.answer is not None
+        assert PROMISE not in turn.answer.draft
+        assert room.gated == ["promise", "promise"]
 
     async def test_a_responder_that_says_nothing_is_a_failure_and_not_silence(self) -> None:
         room = Room(SayingResponder(""))
@@ -446,6 +498,30 @@ class TestEmergency:
         go_on.set()
         assert "둘째" not in said(await mine)
         assert "둘째" in said(await other)
+
+    async def test_a_model_that_still_writes_for_who_is_helped_is_left(self) -> None:
+        has_begun, go_on = asyncio.Event(), asyncio.Event()
+        is_left = False
+
+        class Endless:
+            async def draft(self, situation: Situation) -> AsyncGenerator[str]:
+                nonlocal is_left
+                try:
+                    has_begun.set()
+                    await go_on.wait()
+                    yield "첫 문장이에요.\n"
+                    await asyncio.Event().wait()
+                finally:
+                    is_left = True
+
+        room = Room(Endless())
+        await room.introduce(Scope.STORAGE)
+        silenced = asyncio.create_task(room.say("안녕"))
+        await has_begun.wait()
+        await room.say(IN_DANGER)
+        go_on.set()
+        assert await asyncio.wait_for(silenced, PATIENCE_S) == []
+        assert is_left
 
 
 class TestCommands:

@@ -1,6 +1,7 @@
 """Sentences out of a stream."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from bot.conversation.sentences import LONGEST, sentences
 
 
 async def split(*pieces: str) -> list[str]:
-    async def stream() -> AsyncIterator[str]:
+    async def stream() -> AsyncGenerator[str]:
         for piece in pieces:
             yield piece
 
@@ -35,11 +36,27 @@ async def test_ends_where_a_reader_would_end_it(text: str, expected: list[str]) 
 
 
 async def test_the_first_sentence_does_not_wait_for_the_second() -> None:
-    async def stream() -> AsyncIterator[str]:
+    async def stream() -> AsyncGenerator[str]:
         yield "그러셨군요. 언"
         raise AssertionError("asked for more before giving what was complete")
 
     assert await anext(sentences(stream())) == "그러셨군요."
+
+
+async def test_closing_it_closes_what_it_reads() -> None:
+    is_closed = False
+
+    async def stream() -> AsyncGenerator[str]:
+        nonlocal is_closed
+        try:
+            yield "그러셨군요. 언"
+        finally:
+            is_closed = True
+
+    async with aclosing(sentences(stream())) as whole:
+        await anext(whole)
+        assert not is_closed
+    assert is_closed
 
 
 async def test_a_sentence_that_never_ends_is_cut_at_a_blank() -> None:

@@ -1,5 +1,7 @@
 """How a character's sentences are adorned, and when they are not."""
 
+import asyncio
+
 import pytest
 
 from bot.conversation.model import Character, Decorations, Gravity
@@ -19,6 +21,25 @@ async def say(gravity: Gravity, seed: str, *, who: Character = UNCLE, sentences:
 
 async def test_the_same_words_are_always_said_the_same_way() -> None:
     assert await say(Gravity.LIGHT, "a") == await say(Gravity.LIGHT, "a")
+
+
+async def test_sentences_that_are_restyled_together_are_said_as_one_after_the_other() -> None:
+    class LastFirst(MarkingStylist):
+        """Is done with the last sentence before the others."""
+
+        def __init__(self) -> None:
+            self.last_is_done = asyncio.Event()
+
+        async def restyle(self, text: str, renderer: str) -> str:
+            if text == SENTENCES[-1]:
+                self.last_is_done.set()
+            await self.last_is_done.wait()
+            return await super().restyle(text, renderer)
+
+    for seed in SEEDS:
+        voice = Voice(UNCLE, Gravity.LIGHT, stylist=LastFirst(), seed=seed)
+        together = await asyncio.gather(*(voice.say(sentence) for sentence in SENTENCES))
+        assert together == await say(Gravity.LIGHT, seed)
 
 
 async def test_some_replies_open_with_a_small_word_and_no_later_sentence_does() -> None:
