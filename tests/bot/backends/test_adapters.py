@@ -299,8 +299,8 @@ async def test_of_two_servers_the_one_that_has_the_adapter_is_asked_for_it() -> 
 async def test_what_needs_no_adapter_is_asked_of_both() -> None:
     lacks, has = with_adapters(), with_adapters("expert")
     plain = replace(SITUATION, character=character("free", "prompt"))
-    lacks.hold_before = has.hold_before = 0
     async with answering(lacks, has) as model:
+        lacks.hold_before = has.hold_before = 0
         held = [asyncio.create_task(words_of(model, plain)) for _ in range(4)]
         async with asyncio.timeout(5):
             while len(lacks.asked) + len(has.asked) < 4:  # noqa: ASYNC110 - of the servers, which tell nobody
