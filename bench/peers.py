@@ -9,6 +9,7 @@ statement costs there.
 
 import asyncio
 import base64
+import itertools
 import json
 import shutil
 import statistics
@@ -64,9 +65,9 @@ async def passed_on(folder: Path, rows: str, keys: str) -> dict[str, float]:
             for port in ports
         ]
         for number in range(ROUNDS + 2):
-            for person in PEOPLE:
-                home, *_ = peers.homes_of(f"b0t:{person}")
-                for bot in bots if number % 2 else reversed(bots):
+            for bot in bots if number % 2 else reversed(bots):
+                for person in PEOPLE:  # nobody says two things at once, for whose order the second would wait
+                    home, *_ = peers.homes_of(f"b0t:{person}")
                     start = perf_counter()
                     await bot.kakao(SAID, person=person)
                     if number >= 2:
@@ -76,8 +77,10 @@ async def passed_on(folder: Path, rows: str, keys: str) -> dict[str, float]:
 
 
 async def locked(database: Database) -> dict[str, float]:
+    names = itertools.count()
+
     async def lock() -> None:
-        async with database.alone("bench"):
+        async with database.alone(f"bench {next(names)}"):
             pass
 
     async def least() -> None:
