@@ -84,6 +84,8 @@ async def serve(settings: Settings, *, host: str, port: int, say: Callable[[str]
         app = http(mentos, kakao)
         bound_host, bound_port = listening.getsockname()[:2]
         web = await _web(mentos, settings, app, host=bound_host) if settings.web.enabled else None
+        if web:
+            stack.callback(web.close)
         peers = Peers(settings.peers.split(",")) if settings.peers else None
         at_home = AtHome(app, peers=peers, asker=asker_of) if peers else None
         server = _Server(

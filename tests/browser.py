@@ -69,6 +69,7 @@ async def served(door: WebDoor, app: FastAPI, *, port: int = 0) -> AsyncIterator
             server.should_exit = True
             await door.drain()
             await serving
+            door.close()
 
 
 async def screenshot(page: Page, name: str) -> None:

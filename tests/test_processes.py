@@ -29,6 +29,7 @@ WITHOUT_PAGE = {"MENTOS_WEB__ENABLED": "false"}
 CONTINUE = strings("ko")["kakao"]["continue"]
 YES = strings("ko")["core"]["consent_yes"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
+ARRIVE, SAY = 0, 1
 KAKAO_WAITS_S = 5
 
 
@@ -242,16 +243,28 @@ class Browser:
         self.http = http
 
     async def say(self, text: str, *, to: str) -> None:
-        event = {"text": text, "ticket": str(uuid.uuid4())}
-        asked = {"data": [], "event_data": event, "fn_index": 1, "trigger_id": None, "session_hash": "s"}
+        session = await self._ask(to, SAY, {"text": text, "ticket": str(uuid.uuid4())})
+        assert "process_completed" in (await self.http.get(f"{to}/gradio_api/queue/data?session_hash={session}")).text
+
+    async def shown(self, *, by: str, asked: str | None = None) -> str:
+        """Return the conversation as a page that is opened now shows it, once everything is said."""
+        while True:
+            session = await self._ask(asked or by, ARRIVE)
+            async with self.http.stream("GET", f"{by}/gradio_api/queue/data?session_hash={session}") as stream:
+                async for line in stream.aiter_lines():
+                    if "process_generating" in line:
+                        break
+            shown = str(json.loads(line.removeprefix("data: "))["output"]["data"][0])
+            if 'aria-busy="true"' not in shown:
+                return shown
+            await asyncio.sleep(0.05)
+
+    async def _ask(self, to: str, event: int, data: object = None) -> str:
+        session = uuid.uuid4().hex[:10]
+        asked = {"data": [], "event_data": data, "fn_index": event, "trigger_id": None, "session_hash": session}
         joined = await self.http.post(f"{to}/gradio_api/queue/join", json=asked)
         assert joined.status_code == 200, joined.text
-
-    async def shown(self, *, by: str) -> str:
-        """Return the conversation as it is shown once everything is said."""
-        stream = await self.http.get(f"{by}/gradio_api/queue/data", params={"session_hash": "s"})
-        said = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
-        return str([each["output"]["data"][0] for each in said if each["msg"] == "process_completed"][-1])
+        return session
 
 
 @pytest.fixture
@@ -265,7 +278,7 @@ async def test_a_page_shows_the_reply_whichever_peer_its_requests_reach(bots: Bo
     for here, there in ((one, other), (other, one)):
         assert (await browser.http.get(f"{here}/")).status_code == 200
         await browser.say("요즘 잠이 안 와요", to=there)
-        assert "언제부터 그러셨어요?" in await browser.shown(by=here)
+        assert "언제부터 그러셨어요?" in await browser.shown(asked=there, by=here)
         assert (await browser.http.get(f"{there}/mood.png")).headers["content-type"] == "image/png"
         browser.http.cookies.clear()
 

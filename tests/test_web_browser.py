@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import partial
@@ -357,22 +357,60 @@ async def test_a_hundred_thousand_characters_are_read(browser: Browser, tmp_path
         await expect(visit.page.locator(".you")).to_contain_text("모두 100,000자")
 
 
-async def test_words_that_the_server_never_heard_wait_until_it_is_back(browser: Browser, tmp_path: Path) -> None:
-    place = Place(tmp_path, responder=saying("그러셨군요."))
+@asynccontextmanager
+async def away(browser: Browser, place: Place) -> AsyncIterator[tuple[Visit, AbstractAsyncContextManager[str]]]:
+    """Give a page whose server is gone, and what brings the server back."""
     async with AsyncExitStack() as stack:
         async with served(place.door, place.app) as url:
             visit = await stack.enter_async_context(opened(browser, url))
-        await visit.say("잃어버리고 싶지 않은 말")
+        yield visit, served(place.door, place.app, port=int(url.rpartition(":")[2]))
+        visit.complaints.clear()  # of a server that was gone
+
+
+@pytest.mark.parametrize("said", ["잃어버리고 싶지 않은 말", IN_DANGER])
+async def test_words_that_the_server_never_heard_arrive_once_it_is_back(
+    browser: Browser, tmp_path: Path, said: str
+) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with away(browser, place) as (visit, back):
+        await visit.say(said)
         await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
-        await expect(visit.page.locator("textarea")).to_have_value("잃어버리고 싶지 않은 말")
+        await expect(visit.page.locator("textarea")).to_have_value(said)
         await screenshot(visit.page, "desktop-lost")
-        async with served(place.door, place.app, port=int(url.rpartition(":")[2])):
-            await expect(visit.page.locator(".lost")).to_have_text("", timeout=30_000)  # it loads itself anew
-            await expect(visit.page.locator("textarea")).to_have_value("잃어버리고 싶지 않은 말")
+        async with back:
+            await expect(visit.page.locator(".you p")).to_have_text([said], timeout=30_000)  # it loads itself anew
+            answered = visit.page.locator(".crisis" if said == IN_DANGER else ".mentos")
+            await expect(answered).to_contain_text("109" if said == IN_DANGER else "그러셨군요.")
+            await expect(visit.page.locator(".lost")).to_have_text("")
+            await expect(visit.page.locator("textarea")).to_have_value("")
+
+
+async def test_words_put_otherwise_meanwhile_are_not_sent_as_they_were(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with away(browser, place) as (visit, back):
+        await visit.say("엄마가 미워요")
+        await expect(visit.page.locator("textarea")).to_have_value("엄마가 미워요")
+        await visit.page.locator("textarea").fill("엄마에게 서운해요")
+        async with back:
+            await expect(visit.page.locator(".lost")).to_have_text("", timeout=30_000)
+            await expect(visit.page.locator("textarea")).to_have_value("엄마에게 서운해요")
             await visit.page.locator("textarea").press("Enter")
             await visit.reply("그러셨군요.")
-            await expect(visit.page.locator(".you p")).to_have_text(["잃어버리고 싶지 않은 말"])
-        visit.complaints.clear()  # of a server that was gone
+            await expect(visit.page.locator(".you p")).to_have_text(["엄마에게 서운해요"])
+
+
+async def test_words_that_vanish_without_an_error_are_sent_anew(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+
+        async def swallow(route: Route) -> None:
+            await route.fulfill(json={"event_id": "0" * 32})
+
+        await visit.page.route("**/queue/join**", swallow, times=1)
+        await visit.say("한 번만 들어 주세요")
+        await visit.page.locator("textarea").fill("그리고")
+        await expect(visit.page.locator(".you p")).to_have_text(["한 번만 들어 주세요"], timeout=30_000)
+        await expect(visit.page.locator("textarea")).to_have_value("그리고")
 
 
 async def test_danger_is_heard_however_much_is_pasted_around_it(browser: Browser, tmp_path: Path) -> None:
@@ -396,7 +434,7 @@ async def test_a_tab_from_before_somebody_became_a_guest_still_hears(browser: Br
     async with visiting(browser, place) as visit:
         other = await visit.page.context.new_page()
         await other.goto(f"{visit.url}/guest")
-        await expect(other.locator(".log")).to_be_visible(timeout=30_000)
+        await expect(visit.page.locator(".who")).to_contain_text(KO["guest_off"], timeout=30_000)
 
         await visit.say("나 오늘 죽으려고 해. 유서도 썼어")
 

@@ -45,7 +45,7 @@ class Line:
 
 
 class Desk:
-    """One visitor's, shared by all their tabs. Lives in memory only, no longer than people who are off the record."""
+    """One visitor's, shared by all their tabs. Lives in memory only, while a page is open and an hour more."""
 
     def __init__(self) -> None:
         self.turnstile = asyncio.Lock()
@@ -151,14 +151,12 @@ class Desk:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def watch(self, *, until_quiet: bool, at_least_every: float) -> AsyncIterator[bool]:
-        """Yield now and after each change whether there is one; either for ever, or while something is being said."""
+    async def watch(self, *, at_least_every: float) -> AsyncIterator[bool]:
+        """Yield now, after each change and every so many seconds, whether there is anything new."""
         is_news = True
         while True:
             changed = self._changed
             yield is_news
-            if until_quiet and not changed.is_set() and not self.is_busy:
-                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), at_least_every)
             is_news = changed.is_set()

@@ -36,10 +36,15 @@ DESKS_KEPT_FOR = timedelta(hours=1)
 MONTH = timedelta(days=30)
 _TICKET = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+LOOK_FOR_EVENTS_S = 0.02
+LOOK_FOR_PROGRESS_S = 1.0
+"""Gradio's queue looks at its lists again and again, each millisecond by itself: 6 % of a core of an idle bot."""
+
 PULSE_S = 15.0
 """How long a page that was left may go unnoticed: Gradio looks whether it is still open when it is told something."""
 
 _Shown = tuple[str | dict[str, Any], str | dict[str, Any]]
+_AS_IT_IS: _Shown = (gr.skip(), gr.skip())
 
 
 class Draw(Protocol):
@@ -49,7 +54,7 @@ class Draw(Protocol):
 
 
 class WebDoor:
-    """Serves the page through `mount`. `open` it in the loop that serves, and `drain` it before that ends."""
+    """Serves the page through `mount`. `open` it in the loop that serves, `drain` it before that ends, then `close`."""
 
     def __init__(
         self,
@@ -127,6 +132,8 @@ class WebDoor:
         """Begin to take events."""
         self._is_closing = False
         for page in self._pages.values():
+            page._queue.sleep_when_free = LOOK_FOR_EVENTS_S
+            page._queue.progress_update_sleep_when_free = LOOK_FOR_PROGRESS_S
             page.run_startup_events()  # type: ignore[no-untyped-call]
 
     async def drain(self) -> None:
@@ -136,6 +143,11 @@ class WebDoor:
         self._is_closing = True
         for desk in self._desks.values():
             desk.tell()
+
+    def close(self) -> None:
+        """Look for events no more."""
+        for page in self._pages.values():
+            page.close(verbose=False)
 
     # Events of the page.
 
@@ -156,9 +168,8 @@ class WebDoor:
                 async for shown in self._arrive(view, request):
                     yield shown
 
-            async def say(request: gr.Request, event: gr.EventData) -> AsyncIterator[_Shown]:
-                async for shown in self._say(view, request, event):
-                    yield shown
+            async def say(request: gr.Request, event: gr.EventData) -> _Shown:
+                return await self._say(view, request, event)
 
             listening: dict[str, Any] = {
                 "outputs": [talk, side],
@@ -178,15 +189,20 @@ class WebDoor:
             return
         desk = self._desk(account)
         await self._refresh(desk, account)
-        # for as long as the page is open: Gradio's browser side misses an event that begins as its last one ends
-        async for shown in self._watch(view, desk, account, until_quiet=False):
-            yield shown
+        async for is_news in desk.watch(at_least_every=PULSE_S):
+            if self._is_closing:
+                return
+            desk.last_seen = self._now()
+            yield (view.talk(desk, account), view.side(desk, account)) if is_news else _AS_IT_IS
+            for exchange in list(desk.undelivered()):
+                exchange.is_delivered = True
+                await self._conversation.delivered(exchange.message)
 
-    async def _say(self, view: View, request: gr.Request, event: gr.EventData) -> AsyncIterator[_Shown]:
+    async def _say(self, view: View, request: gr.Request, event: gr.EventData) -> _Shown:
+        """Take in what is said. Only `_arrive` shows what comes of it: a browser mixes up the order of two events."""
         account = visitors.account_of(request.cookies)
         if account is None:
-            yield view.nobody(), ""
-            return
+            return view.nobody(), ""
         said, ticket = (str(getattr(event, key, "")) for key in ("text", "ticket"))
         id_ = ticket if _TICKET.fullmatch(ticket) else str(uuid4())
         desk = self._desk(account)
@@ -194,17 +210,7 @@ class WebDoor:
             desk.remark(view.too_long)
         elif said and desk.find(id_) is None:
             self._begin(desk, Message(account, id_, clean(said), self._now()))
-        async for shown in self._watch(view, desk, account, until_quiet=True):
-            yield shown
-
-    async def _watch(self, view: View, desk: Desk, account: Account, *, until_quiet: bool) -> AsyncIterator[_Shown]:
-        async for is_news in desk.watch(until_quiet=until_quiet, at_least_every=PULSE_S):
-            if self._is_closing:
-                return
-            yield (view.talk(desk), view.side(desk, account)) if is_news else (gr.skip(), gr.skip())
-            for exchange in list(desk.undelivered()):
-                exchange.is_delivered = True
-                await self._conversation.delivered(exchange.message)
+        return _AS_IT_IS
 
     # Replies.
 

@@ -3,10 +3,15 @@ const form = element.querySelector("form");
 const box = element.querySelector("textarea");
 const lost = element.querySelector(".lost");
 const talk = document.getElementById("talk");
-const UNSENT = "mentos-unsent";
+const KEPT = "mentos-kept";
 const READ_AT_MOST = 100000;
 const SENT_AT_MOST = 300000; // more than is read: danger is heard in all of it
-let unsent = null;
+const HEARD_WITHIN_MS = 10000;
+const SENT_ANEW_WITHIN_MS = 600000;
+const tabs = new BroadcastChannel("mentos");
+let unheard = []; // what was said, in order, until it is shown to have arrived
+let restored = null; // the one of them that is back in the box
+let who = null;
 let isAtEnd = true;
 
 // crypto.randomUUID is missing on plain http
@@ -15,7 +20,14 @@ const uuid = () =>
     (+c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (+c / 4)))).toString(16),
   );
 
-const say = (text, ticket = uuid()) => trigger("submit", { text, ticket });
+const isRead = ({ text }) => text.length <= READ_AT_MOST;
+
+function say(said) {
+  trigger("submit", { text: said.text, ticket: said.ticket });
+  if (unheard.includes(said) && isRead(said)) setTimeout(lookAfter, HEARD_WITHIN_MS, said);
+}
+
+const saying = (text) => ({ text, ticket: uuid(), at: Date.now() });
 
 const fit = () => {
   box.style.height = "auto";
@@ -36,16 +48,50 @@ function send() {
   const text = box.value;
   if (!text.trim()) return box.focus();
   if (text.length > SENT_AT_MOST) return warn(box.dataset.tooLong);
-  // sent again after a failure, the same words have the same ticket: they are heard once
-  unsent = unsent?.text === text ? unsent : { text, ticket: uuid() };
   isAtEnd = true;
   warn("");
-  say(text, unsent.ticket);
-  if (text.length <= READ_AT_MOST) write(""); // longer words stay here unless they are heard after all
+  // sent again after a failure, the same words have the same ticket: they are heard once
+  const said = unheard.find((other) => other.text === text) ?? saying(text);
+  unheard = [...unheard.filter((other) => other !== said && isRead(other)), said];
+  restored = null;
+  say(said);
+  if (isRead(said)) write(""); // longer words stay here unless they are heard after all
 }
 
 function restore() {
-  if (unsent && !box.value) write(unsent.text);
+  if (!unheard.length || box.value) return;
+  restored = unheard.at(-1);
+  write(restored.text);
+}
+
+// The page may have lost its connection without being told: it is loaded anew, once.
+function lookAfter(said) {
+  if (!unheard.includes(said)) return;
+  if (said.isSentAnew) {
+    warn(lost.dataset.text);
+    restore();
+  } else {
+    said.isSentAnew = true;
+    fetch("/favicon.svg", { cache: "no-store" }).then(
+      () => location.reload(),
+      () => {}, // Gradio waits for the connection
+    );
+  }
+}
+
+function settle(heard) {
+  const arrived = unheard.filter(({ ticket }) => heard.includes(ticket));
+  if (!arrived.length) return;
+  unheard = unheard.filter((said) => !arrived.includes(said));
+  if (arrived.some(({ text }) => text === box.value)) write("");
+  warn("");
+}
+
+function sendAnew() {
+  const isOld = ({ at }) => Date.now() - at > SENT_ANEW_WITHIN_MS;
+  for (const said of unheard.filter(isOld)) if (!box.value) write(said.text);
+  unheard = unheard.filter((said) => !isOld(said));
+  unheard.filter(isRead).forEach(say);
 }
 
 form.addEventListener("submit", (event) => {
@@ -59,14 +105,18 @@ box.addEventListener("keydown", (event) => {
   event.preventDefault();
   send();
 });
-box.addEventListener("input", fit);
+box.addEventListener("input", () => {
+  fit();
+  unheard = unheard.filter((said) => said !== restored); // put otherwise, it is not sent as it was
+  restored = null;
+});
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-say], [data-write], [data-toggle]");
   if (!button) return;
   if (button.dataset.say) {
     isAtEnd = true;
-    say(button.dataset.say);
+    say(saying(button.dataset.say));
     if (talk.contains(button)) box.focus(); // it is about to vanish
     else if (matchMedia("(max-width: 899px)").matches) toggle(document.querySelector("[data-toggle]"), false);
   } else if (button.dataset.write) {
@@ -99,14 +149,20 @@ talk.addEventListener(
 );
 
 new MutationObserver(() => {
-  const heard = talk.querySelector(".log")?.dataset.heard?.split(" ") ?? [];
-  if (unsent && heard.includes(unsent.ticket)) {
-    if (box.value === unsent.text) write("");
-    unsent = null;
-    warn("");
+  const shown = talk.querySelector(".log[data-who]");
+  settle(shown?.dataset.heard.split(" ") ?? []);
+  if (shown && !who) {
+    who = shown.dataset.who;
+    tabs.postMessage(who);
+    sendAnew();
   }
   if (isAtEnd) talk.scrollTop = talk.scrollHeight;
 }).observe(talk, { childList: true, subtree: true, characterData: true, attributes: true });
+
+// In another tab the browser became somebody else's, a guest's perhaps: this one shows and hears the former.
+tabs.addEventListener("message", ({ data }) => {
+  if (who && data !== who) location.reload();
+});
 
 // Gradio says in a toast that the connection is lost, and loads the page anew when it is back.
 new MutationObserver((changes) => {
@@ -119,15 +175,14 @@ new MutationObserver((changes) => {
 }).observe(document.body, { childList: true, subtree: true });
 
 addEventListener("pagehide", () => {
-  restore();
-  if (box.value) sessionStorage.setItem(UNSENT, JSON.stringify({ text: box.value, ticket: unsent?.ticket }));
+  sessionStorage.setItem(KEPT, JSON.stringify({ draft: box.value, unheard }));
 });
 
-const kept = JSON.parse(sessionStorage.getItem(UNSENT));
-sessionStorage.removeItem(UNSENT);
-if (kept?.text) {
-  unsent = kept.ticket ? kept : null;
-  box.value = kept.text;
+const kept = JSON.parse(sessionStorage.getItem(KEPT));
+sessionStorage.removeItem(KEPT);
+if (kept) {
+  unheard = kept.unheard;
+  box.value = kept.draft;
   fit();
 }
 document.documentElement.lang = form.dataset.language; // Gradio puts the browser's there

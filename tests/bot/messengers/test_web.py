@@ -1,5 +1,6 @@
 """The web door from outside: who is let in, what is shut, and whose words anybody sees."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.conversation.model import Account
 from bot.messengers.web.guard import host_of
@@ -25,17 +27,35 @@ from tests.web_door import HeldResponder, Place, web_strings
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KO = web_strings()["ko"]["web"]
+ARRIVE, SAY = 0, 1
 JOIN = "/gradio_api/queue/join"
 HOME = "http://127.0.0.1:8000"
 REMOTE = re.compile(r"""(?:src|href)=["'](?:https?:)?//""")
+
+
+def left_once_told(app: ASGIApp) -> ASGIApp:
+    """Leave an event that never ends as soon as it has shown something, as a browser that closes a page does."""
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        has_left = False
+
+        async def tell(message: Message) -> None:
+            nonlocal has_left
+            if has_left:
+                return
+            has_left = b'"process_generating"' in message.get("body", b"")
+            await send({**message, "more_body": False} if has_left else message)
+
+        await app(scope, receive, tell)
+
+    return leaving
 
 
 class Visitor:
     """A browser without a screen: cookies, events, and what the events showed."""
 
     def __init__(self, place: Place, *, base_url: str = HOME) -> None:
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(place.app), base_url=base_url)
-        self.session = uuid.uuid4().hex[:10]
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(left_once_told(place.app)), base_url=base_url)
         self.prefix = ""
 
     async def arrive(self) -> str:
@@ -43,19 +63,33 @@ class Visitor:
 
     async def say(self, said: str, **event: object) -> str:
         """Say something and return the last state of the conversation, as HTML."""
-        asked = {"text": said, "ticket": str(uuid.uuid4()), **event}
-        joined = await self.http.post(f"{self.prefix}{JOIN}", json=self.event(asked))
-        assert joined.status_code == 200, joined.text
+        session = await self.join(SAY, {"text": said, "ticket": str(uuid.uuid4()), **event})
+        await self.told(session)
         return await self.shown()
 
-    def event(self, data: object) -> dict[str, object]:
-        return {"data": [], "event_data": data, "fn_index": 1, "trigger_id": None, "session_hash": self.session}
-
     async def shown(self) -> str:
-        stream = await self.http.get(f"{self.prefix}/gradio_api/queue/data", params={"session_hash": self.session})
+        """Return the conversation as a page that is opened now shows it, once nothing is being said."""
+        while True:
+            shown = (await self.told(await self.join(ARRIVE)))[0]
+            if 'aria-busy="true"' not in shown:
+                return shown
+            await asyncio.sleep(0.01)
+
+    async def join(self, event: int, data: object = None) -> str:
+        session = uuid.uuid4().hex[:10]
+        joined = await self.http.post(f"{self.prefix}{JOIN}", json=asked(event, data, session=session))
+        assert joined.status_code == 200, joined.text
+        return session
+
+    async def told(self, session: str) -> list[str]:
+        """Return all that an event shows in the place of the conversation."""
+        stream = await self.http.get(f"{self.prefix}/gradio_api/queue/data", params={"session_hash": session})
         messages = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
-        done = [said["output"]["data"][0] for said in messages if said["msg"] == "process_completed"]
-        return str(done[-1]) if done else ""
+        return [str(said["output"]["data"][0]) for said in messages if "output" in said]
+
+
+def asked(event: int, data: object = None, *, session: str = "s") -> dict[str, object]:
+    return {"data": [], "event_data": data, "fn_index": event, "trigger_id": None, "session_hash": session}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -64,6 +98,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
     place.door.open()
     yield place
     await place.door.drain()
+    place.door.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -208,16 +243,15 @@ async def test_what_the_page_does_not_need_is_shut(visitor: Visitor, prefix: str
 )
 async def test_other_sites_cannot_speak_for_a_visitor(visitor: Visitor, place: Place, headers: dict[str, str]) -> None:
     await visitor.arrive()
-    asked = visitor.event({"text": "/동의 네"})
-    assert (await visitor.http.post(JOIN, json=asked, headers=headers)).status_code == 403
+    consent = asked(SAY, {"text": "/동의 네"})
+    assert (await visitor.http.post(JOIN, json=consent, headers=headers)).status_code == 403
     assert _account(visitor) not in place.people.people
 
 
 async def test_the_page_itself_can(visitor: Visitor) -> None:
     await visitor.arrive()
-    asked = visitor.event({"text": "안녕하세요"})
     own = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
-    assert (await visitor.http.post(JOIN, json=asked, headers=own)).status_code == 200
+    assert (await visitor.http.post(JOIN, json=asked(SAY, {"text": "안녕하세요"}), headers=own)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -264,7 +298,7 @@ async def test_on_the_english_page_help_is_english(visitor: Visitor) -> None:
 @pytest.mark.parametrize("origin", ["http://[", "null", "", "https://elsewhere.test"])
 async def test_whatever_an_origin_is_nothing_but_ours_gets_in(visitor: Visitor, origin: str) -> None:
     await visitor.arrive()
-    answered = await visitor.http.post(JOIN, json=visitor.event({"text": "안녕"}), headers={"Origin": origin})
+    answered = await visitor.http.post(JOIN, json=asked(SAY, {"text": "안녕"}), headers={"Origin": origin})
     assert answered.status_code == 403
 
 
@@ -332,13 +366,13 @@ async def test_nobody_sees_another_s_words_or_mood(visitor: Visitor, place: Plac
 
 async def test_nobody_listens_to_another_s_events_even_with_their_session(visitor: Visitor, place: Place) -> None:
     await visitor.arrive()
-    await visitor.http.post(JOIN, json=visitor.event({"text": "비밀이에요"}))
+    await visitor.say("비밀이에요")
+    session = await visitor.join(ARRIVE)
     thief = Visitor(place)
     await thief.arrive()
-    thief.session = visitor.session
     with pytest.raises(RuntimeError):  # Gradio knows no such session of theirs
-        await thief.shown()
-    assert "비밀이에요" in await visitor.shown()
+        await thief.told(session)
+    assert "비밀이에요" in (await visitor.told(session))[0]
 
 
 async def test_a_mood_is_never_kept_by_a_browser(visitor: Visitor) -> None:
@@ -383,6 +417,7 @@ async def test_words_are_escaped_wherever_they_stand(tmp_path: Path) -> None:
         assert "<img" not in shown
         assert "<script" not in shown
     await place.door.drain()
+    place.door.close()
 
 
 async def test_many_talk_at_once(tmp_path: Path) -> None:
@@ -392,7 +427,7 @@ async def test_many_talk_at_once(tmp_path: Path) -> None:
     visitors = [Visitor(place) for _ in range(60)]
     for visitor in visitors:
         await visitor.arrive()
-        await visitor.http.post(JOIN, json=visitor.event({"text": "저도요"}))
+        await visitor.told(await visitor.join(SAY, {"text": "저도요"}))
     urgent = Visitor(place)
     await urgent.arrive()
     assert "109" in await urgent.say("오늘 죽으려고 해. 유서도 썼어")
@@ -400,6 +435,7 @@ async def test_many_talk_at_once(tmp_path: Path) -> None:
     for visitor in visitors:
         assert "둘째 문장이에요." in await visitor.shown()
     await place.door.drain()
+    place.door.close()
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -418,5 +454,6 @@ async def test_nothing_is_written_and_nobody_is_called(tmp_path: Path, monkeypat
     await visitor.arrive()
     await visitor.say("비밀이에요")
     await place.door.drain()
+    place.door.close()
     assert _files_in(tmp_path) == []
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / "web") != before
