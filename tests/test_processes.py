@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import signal
 import socket
 import uuid
@@ -23,13 +22,13 @@ from tests.chat_server import ChatServer, chat_server
 from tests.mysql import fresh_mysql
 from tests.served import Served, serving
 from tests.storage.examples import MASTER_KEY
+from tests.web_door import ARRIVE, SAY, event, told
 
 ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
 WITHOUT_PAGE = {"MENTOS_WEB__ENABLED": "false"}
 CONTINUE = strings("ko")["kakao"]["continue"]
 YES = strings("ko")["core"]["consent_yes"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
-ARRIVE, SAY = 0, 1
 KAKAO_WAITS_S = 5
 
 
@@ -243,26 +242,27 @@ class Browser:
         self.http = http
 
     async def say(self, text: str, *, to: str) -> None:
-        session = await self._ask(to, SAY, {"text": text, "ticket": str(uuid.uuid4())})
-        assert "process_completed" in (await self.http.get(f"{to}/gradio_api/queue/data?session_hash={session}")).text
+        session = await self._join(to, SAY, {"text": text, "ticket": str(uuid.uuid4())})
+        assert told((await self.http.get(f"{to}/gradio_api/queue/data?session_hash={session}")).text) == []
 
-    async def shown(self, *, by: str, asked: str | None = None) -> str:
+    async def shown(self, *, by: str, joined: str | None = None) -> str:
         """Return the conversation as a page that is opened now shows it, once everything is said."""
-        while True:
-            session = await self._ask(asked or by, ARRIVE)
-            async with self.http.stream("GET", f"{by}/gradio_api/queue/data?session_hash={session}") as stream:
-                async for line in stream.aiter_lines():
-                    if "process_generating" in line:
-                        break
-            shown = str(json.loads(line.removeprefix("data: "))["output"]["data"][0])
-            if 'aria-busy="true"' not in shown:
-                return shown
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while 'aria-busy="true"' in (shown := await self._first_shown(by, joined or by)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return shown
 
-    async def _ask(self, to: str, event: int, data: object = None) -> str:
+    async def _first_shown(self, by: str, joined: str) -> str:
+        session = await self._join(joined, ARRIVE)
+        async with self.http.stream("GET", f"{by}/gradio_api/queue/data?session_hash={session}") as stream:
+            async for line in stream.aiter_lines():
+                if shown := told(line):
+                    return shown[0]
+        raise AssertionError("the page showed nothing")
+
+    async def _join(self, to: str, number: int, data: object = None) -> str:
         session = uuid.uuid4().hex[:10]
-        asked = {"data": [], "event_data": data, "fn_index": event, "trigger_id": None, "session_hash": session}
-        joined = await self.http.post(f"{to}/gradio_api/queue/join", json=asked)
+        joined = await self.http.post(f"{to}/gradio_api/queue/join", json=event(number, data, session=session))
         assert joined.status_code == 200, joined.text
         return session
 
@@ -278,7 +278,7 @@ async def test_a_page_shows_the_reply_whichever_peer_its_requests_reach(bots: Bo
     for here, there in ((one, other), (other, one)):
         assert (await browser.http.get(f"{here}/")).status_code == 200
         await browser.say("요즘 잠이 안 와요", to=there)
-        assert "언제부터 그러셨어요?" in await browser.shown(asked=there, by=here)
+        assert "언제부터 그러셨어요?" in await browser.shown(joined=there, by=here)
         assert (await browser.http.get(f"{there}/mood.png")).headers["content-type"] == "image/png"
         browser.http.cookies.clear()
 

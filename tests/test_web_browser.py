@@ -32,6 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 KO = web_strings()["ko"]["web"]
 EN = web_strings()["en"]["web"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
+NOT_HEARD_MS = 11_000
 HOSTILE = (
     '<img src="https://elsewhere.test/x.png" onerror="alert(1)"> ![](https://elsewhere.test/y.png) '
     "<script>alert(2)</script> $$x$$"
@@ -388,29 +389,81 @@ async def test_words_that_the_server_never_heard_arrive_once_it_is_back(
 async def test_words_put_otherwise_meanwhile_are_not_sent_as_they_were(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with away(browser, place) as (visit, back):
+        box = visit.page.locator("textarea")
         await visit.say("엄마가 미워요")
-        await expect(visit.page.locator("textarea")).to_have_value("엄마가 미워요")
-        await visit.page.locator("textarea").fill("엄마에게 서운해요")
+        await expect(box).to_have_value("엄마가 미워요")
+        await visit.say("엄마에게 서운해요")
+        await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
+        await expect(box).to_have_value("엄마에게 서운해요")  # where it can be seen until it has arrived
+        async with back:
+            await expect(visit.page.locator(".you p")).to_have_text(["엄마에게 서운해요"], timeout=30_000)
+            await visit.reply("그러셨군요.")
+            await expect(box).to_have_value("")
+
+
+async def test_a_command_is_not_sent_anew_unseen(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with away(browser, place) as (visit, back):
+        await visit.say("/새상담")
+        await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
         async with back:
             await expect(visit.page.locator(".lost")).to_have_text("", timeout=30_000)
-            await expect(visit.page.locator("textarea")).to_have_value("엄마에게 서운해요")
-            await visit.page.locator("textarea").press("Enter")
-            await visit.reply("그러셨군요.")
-            await expect(visit.page.locator(".you p")).to_have_text(["엄마에게 서운해요"])
+            await expect(visit.page.locator(".hello")).to_be_visible()
+            await expect(visit.page.locator("textarea")).to_have_value("/새상담")
+            await expect(visit.page.locator(".notice")).to_have_count(0)
 
 
-async def test_words_that_vanish_without_an_error_are_sent_anew(browser: Browser, tmp_path: Path) -> None:
+async def test_help_is_shown_by_a_bot_that_was_started_anew_meanwhile(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with away(browser, place) as (visit, back), back:
+        await visit.say(IN_DANGER)  # to a page that waits for nothing
+        await expect(visit.page.locator(".crisis")).to_contain_text("109")
+        await expect(visit.page.locator("textarea")).to_have_value("")
+
+
+async def swallow(route: Route) -> None:
+    """Answer as if the words were heard, and drop them."""
+    await route.fulfill(json={"event_id": "0" * 32})
+
+
+async def test_words_that_vanish_without_an_error_are_sent_anew_in_their_order(
+    browser: Browser, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await visit.page.clock.install()
+        await visit.page.route("**/queue/join**", swallow, times=2)
+        for said in ("하나만 들어 주세요", "둘도 들어 주세요"):
+            async with visit.page.expect_response("**/queue/join**"):
+                await visit.say(said)
+        await visit.page.locator("textarea").fill("그리고")
+        await visit.page.clock.run_for(NOT_HEARD_MS)
+        await expect(visit.page.locator(".you p")).to_have_text(["하나만 들어 주세요", "둘도 들어 주세요"])
+        await expect(visit.page.locator("textarea")).to_have_value("그리고")
+
+
+async def test_a_page_that_is_never_heard_loads_itself_anew_only_once(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with visiting(browser, place) as visit:
 
-        async def swallow(route: Route) -> None:
-            await route.fulfill(json={"event_id": "0" * 32})
+        def says(request: Request) -> bool:
+            return "들어 주세요" in (request.post_data or "")
 
-        await visit.page.route("**/queue/join**", swallow, times=1)
-        await visit.say("한 번만 들어 주세요")
-        await visit.page.locator("textarea").fill("그리고")
-        await expect(visit.page.locator(".you p")).to_have_text(["한 번만 들어 주세요"], timeout=30_000)
-        await expect(visit.page.locator("textarea")).to_have_value("그리고")
+        async def swallow_words(route: Route) -> None:
+            await (swallow(route) if says(route.request) else route.continue_())
+
+        await visit.page.route("**/queue/join**", swallow_words)
+        await visit.page.clock.install()
+        visit.requested.clear()
+        async with visit.page.expect_response(lambda response: says(response.request)):
+            await visit.say("들어 주세요")
+        async with visit.page.expect_response(lambda response: says(response.request)):
+            await visit.page.clock.run_for(NOT_HEARD_MS)
+        for _ in range(2):
+            await visit.page.clock.run_for(NOT_HEARD_MS)
+            await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
+            await expect(visit.page.locator("textarea")).to_have_value("들어 주세요")
+        assert visit.requested.count(f"{visit.url}/") == 1
 
 
 async def test_danger_is_heard_however_much_is_pasted_around_it(browser: Browser, tmp_path: Path) -> None:
@@ -429,7 +482,7 @@ async def test_what_is_longer_than_can_be_read_stays_in_the_box(browser: Browser
         await expect(visit.page.locator("textarea")).to_have_value("하" * 100_001)
 
 
-async def test_a_tab_from_before_somebody_became_a_guest_still_hears(browser: Browser, tmp_path: Path) -> None:
+async def test_a_tab_from_before_somebody_became_a_guest_is_the_guest_s_too(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with visiting(browser, place) as visit:
         other = await visit.page.context.new_page()
@@ -437,6 +490,19 @@ async def test_a_tab_from_before_somebody_became_a_guest_still_hears(browser: Br
         await expect(visit.page.locator(".who")).to_contain_text(KO["guest_off"], timeout=30_000)
 
         await visit.say("나 오늘 죽으려고 해. 유서도 썼어")
+
+        await expect(visit.page.locator(".crisis")).to_contain_text("109")
+
+
+async def test_help_is_shown_to_a_guest_in_a_tab_that_knows_of_none(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await visit.page.request.get(f"{visit.url}/guest")  # no tab tells of it
+        await visit.page.clock.install()
+
+        async with visit.page.expect_response("**/queue/join**"):
+            await visit.say("나 오늘 죽으려고 해. 유서도 썼어")
+        await visit.page.clock.run_for(NOT_HEARD_MS)
 
         await expect(visit.page.locator(".crisis")).to_contain_text("109")
 

@@ -1,6 +1,7 @@
 """A web door over working fakes: a whole counsellor behind it, and nothing stored anywhere."""
 
 import asyncio
+import json
 import struct
 import zlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -18,6 +19,21 @@ from bot.journal.pages import Pages
 from bot.messengers.web.door import WebDoor
 from bot.resources import strings
 from tests.fakes import CHARACTERS, Clock, FixedEmotions, InMemoryMemories, InMemoryPeople, MarkingStylist
+
+ARRIVE, SAY = 0, 1
+"""The page's events, in the order in which it names them."""
+
+
+def event(number: int, data: object = None, *, session: str = "s") -> dict[str, object]:
+    """Return an event as a browser sends it."""
+    return {"data": [], "event_data": data, "fn_index": number, "trigger_id": None, "session_hash": session}
+
+
+def told(stream: str) -> list[str]:
+    """Read from a stream all that an event showed in the place of the conversation."""
+    messages = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+    assert [said for said in messages if said["msg"] == "process_completed" and not said["success"]] == []
+    return [str(said["output"]["data"][0]) for said in messages if said.get("output", {}).get("data")]
 
 
 @cache

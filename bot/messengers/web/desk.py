@@ -166,9 +166,15 @@ class Desk:
         spoken = {exchange.at: exchange for exchange in self._exchanges if exchange.words}
         lines = {turn.at: _line(turn, spoken.get(turn.at)) for turn in self.turns}
         for at, exchange in spoken.items():
-            if not exchange.is_over or at not in lines:
+            if not exchange.is_over or not (at in lines or self._stands_already(exchange)):
                 lines[at] = Line(exchange.words, list(exchange.runs()), is_waiting=not exchange.is_over)
         return [lines[at] for at in sorted(lines)]
+
+    def _stands_already(self, exchange: Exchange) -> bool:
+        """Say whether it was sent anew after a restart, and the journal holds it since it was heard first."""
+        said = " ".join(part.text for part in exchange.parts)
+        replies = {turn.answer.reply if turn.answer else "" for turn in self.turns if turn.text == exchange.words}
+        return said in replies or (not said and bool(replies))
 
     def _turn_of(self, exchange: Exchange) -> Turn | None:
         return next((turn for turn in self.turns if turn.at == exchange.at), None)

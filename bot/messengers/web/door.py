@@ -40,11 +40,13 @@ LOOK_FOR_EVENTS_S = 0.02
 LOOK_FOR_PROGRESS_S = 1.0
 """Gradio's queue looks at its lists again and again, each millisecond by itself: 6 % of a core of an idle bot."""
 
+FIRST_SHOWN_S = 1.0
+"""How long a page waits for the journal before it shows what there is: help waits for nothing."""
+
 PULSE_S = 15.0
 """How long a page that was left may go unnoticed: Gradio looks whether it is still open when it is told something."""
 
 _Shown = tuple[str | dict[str, Any], str | dict[str, Any]]
-_AS_IT_IS: _Shown = (gr.skip(), gr.skip())
 
 
 class Draw(Protocol):
@@ -82,7 +84,7 @@ class WebDoor:
         self._words = {language: strings[language]["web"] for language in LANGUAGES}
         self._moods = {language: strings[language]["mood"] for language in LANGUAGES}
         self._desks: dict[str, Desk] = {}
-        self._replies: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
         # read by Gradio as it builds a page, which is when it would make its folder
@@ -137,9 +139,9 @@ class WebDoor:
             page.run_startup_events()  # type: ignore[no-untyped-call]
 
     async def drain(self) -> None:
-        """Let the replies under way be finished, then let go of the pages that wait for more."""
-        if self._replies:
-            await asyncio.wait(self._replies)
+        """Let the replies under way be finished and stored, then let go of the pages that wait for more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         self._is_closing = True
         for desk in self._desks.values():
             desk.tell()
@@ -168,18 +170,18 @@ class WebDoor:
                 async for shown in self._arrive(view, request):
                     yield shown
 
-            async def say(request: gr.Request, event: gr.EventData) -> _Shown:
-                return await self._say(view, request, event)
+            async def say(request: gr.Request, event: gr.EventData) -> None:
+                self._say(view, request, event)
 
             listening: dict[str, Any] = {
-                "outputs": [talk, side],
                 "show_progress": "hidden",
                 "concurrency_limit": None,
                 "api_visibility": "private",
                 "trigger_mode": "multiple",
             }
-            page.load(arrive, **listening)
-            composer.submit(say, **listening)
+            # a browser mixes up the order of two events that show something in one place
+            page.load(arrive, outputs=[talk, side], **listening)
+            composer.submit(say, outputs=[], **listening)
         return page
 
     async def _arrive(self, view: View, request: gr.Request) -> AsyncIterator[_Shown]:
@@ -188,21 +190,22 @@ class WebDoor:
             yield view.nobody(), ""
             return
         desk = self._desk(account)
-        await self._refresh(desk, account)
+        await asyncio.wait([self._start(self._refresh(desk, account))], timeout=FIRST_SHOWN_S)
         async for is_news in desk.watch(at_least_every=PULSE_S):
-            if self._is_closing:
-                return
             desk.last_seen = self._now()
-            yield (view.talk(desk, account), view.side(desk, account)) if is_news else _AS_IT_IS
+            side = view.side(desk, account)
+            if self._is_closing:
+                yield view.talk(desk, account, is_left=True), side
+                return
+            yield (view.talk(desk, account), side) if is_news else (gr.skip(), gr.skip())
             for exchange in list(desk.undelivered()):
                 exchange.is_delivered = True
-                await self._conversation.delivered(exchange.message)
+                self._start(self._conversation.delivered(exchange.message))
 
-    async def _say(self, view: View, request: gr.Request, event: gr.EventData) -> _Shown:
-        """Take in what is said. Only `_arrive` shows what comes of it: a browser mixes up the order of two events."""
+    def _say(self, view: View, request: gr.Request, event: gr.EventData) -> None:
         account = visitors.account_of(request.cookies)
         if account is None:
-            return view.nobody(), ""
+            return
         said, ticket = (str(getattr(event, key, "")) for key in ("text", "ticket"))
         id_ = ticket if _TICKET.fullmatch(ticket) else str(uuid4())
         desk = self._desk(account)
@@ -210,7 +213,6 @@ class WebDoor:
             desk.remark(view.too_long)
         elif said and desk.find(id_) is None:
             self._begin(desk, Message(account, id_, clean(said), self._now()))
-        return _AS_IT_IS
 
     # Replies.
 
@@ -224,10 +226,11 @@ class WebDoor:
             if desk.find(message.id) is None:
                 self._begin(desk, message)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._replies.add(task)
-        task.add_done_callback(self._replies.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _answer(self, desk: Desk, exchange: Exchange) -> None:
         """Obey one command after the other, and what is said after a command after it; danger waits for nothing."""
@@ -253,16 +256,17 @@ class WebDoor:
             log.error("a page shows less than there is: %s", error)
         else:
             desk.refresh(person, turns, month, after=after)
+            desk.tell()
 
     def _desk(self, account: Account) -> Desk:
-        oldest = self._now() - DESKS_KEPT_FOR
-        for address in [a for a, d in self._desks.items() if d.last_seen and d.last_seen < oldest and not d.is_busy]:
-            del self._desks[address]
         desk = self._desks.get(account.address)
         if desk is None:
             desk = self._desks[account.address] = Desk()
             self._start(self._take_up(desk, account))
         desk.last_seen = self._now()
+        oldest = desk.last_seen - DESKS_KEPT_FOR
+        for address in [a for a, d in self._desks.items() if d.last_seen and d.last_seen < oldest and not d.is_busy]:
+            del self._desks[address]
         return desk
 
     # Requests.

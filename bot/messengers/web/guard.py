@@ -19,7 +19,7 @@ _JOIN = "/gradio_api/queue/join"
 _DATA = "/gradio_api/queue/data"
 _READ = re.compile(
     r"(?:/en)?(?:/|/assets/[\w.-]+|/static/js/iframeResizer\.contentWindow\.min\.js|/theme\.css"
-    r"|/gradio_api/(?:queue/data|app_id|startup-events)|/(?:mood|days)\.png)|/en|/web\.css|/font\.ttf|/favicon\.(?:ico|svg)"
+    r"|/gradio_api/(?:queue/data|app_id)|/(?:mood|days)\.png)|/en|/web\.css|/font\.ttf|/favicon\.(?:ico|svg)"
     r"|/guest|/known|/language/(?:ko|en)"
 )
 _WRITTEN = re.compile(rf"(?:/en)?{_JOIN}")

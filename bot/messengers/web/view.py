@@ -12,7 +12,6 @@ from bot.resources import toml
 from bot.safety.replies import in_language, numbers
 
 SHOWN_AT_MOST = 4_000
-HEARD_SHOWN = 8
 
 
 class View:
@@ -37,15 +36,15 @@ class View:
 
     # What changes.
 
-    def talk(self, desk: Desk, account: Account) -> str:
-        """The conversation, and under it what can be done about it."""
+    def talk(self, desk: Desk, account: Account, *, is_left: bool = False) -> str:
+        """The conversation, and under it what can be done about it. One that is left is told nothing more."""
         lines = desk.lines()
         greeting = "" if lines else self._greeting(self._character_of(desk))
         shown = "".join(self._line(line) for line in lines)
         return (
             f'<div class="log" role="log" aria-live="polite" aria-label="{self._say("log")}" '
-            f'aria-busy="{str(desk.is_busy).lower()}" data-heard="{escape(" ".join(desk.heard[-HEARD_SHOWN:]))}" '
-            f'data-who="{crc32(account.address.encode()):x}">'
+            f'aria-busy="{str(desk.is_busy).lower()}" data-heard="{escape(" ".join(desk.heard))}" '
+            f'data-who="{crc32(account.address.encode()):x}"{" data-left" * is_left}>'
             f"{greeting}{shown}</div>"
             f'<div class="after">{self._after(desk, lines)}</div>'
         )

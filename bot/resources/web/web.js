@@ -1,4 +1,4 @@
-// Runs once, inside the composer: `element` is the composer, `trigger` starts the page's one event.
+// Runs once, inside the composer: `element` is the composer, `trigger` hands in what is said.
 const form = element.querySelector("form");
 const box = element.querySelector("textarea");
 const lost = element.querySelector(".lost");
@@ -7,11 +7,13 @@ const KEPT = "mentos-kept";
 const READ_AT_MOST = 100000;
 const SENT_AT_MOST = 300000; // more than is read: danger is heard in all of it
 const HEARD_WITHIN_MS = 10000;
+const LOOK_AGAIN_MS = 2000;
 const SENT_ANEW_WITHIN_MS = 600000;
 const tabs = new BroadcastChannel("mentos");
 let unheard = []; // what was said, in order, until it is shown to have arrived
-let restored = null; // the one of them that is back in the box
+let boxed = null; // the one of them that also stands in the box
 let who = null;
+let isLeft = false;
 let isAtEnd = true;
 
 // crypto.randomUUID is missing on plain http
@@ -20,14 +22,8 @@ const uuid = () =>
     (+c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (+c / 4)))).toString(16),
   );
 
-const isRead = ({ text }) => text.length <= READ_AT_MOST;
-
-function say(said) {
-  trigger("submit", { text: said.text, ticket: said.ticket });
-  if (unheard.includes(said) && isRead(said)) setTimeout(lookAfter, HEARD_WITHIN_MS, said);
-}
-
-const saying = (text) => ({ text, ticket: uuid(), at: Date.now() });
+const isRead = (text) => text.length <= READ_AT_MOST;
+const say = (text, ticket = uuid()) => trigger("submit", { text, ticket });
 
 const fit = () => {
   box.style.height = "auto";
@@ -49,49 +45,76 @@ function send() {
   if (!text.trim()) return box.focus();
   if (text.length > SENT_AT_MOST) return warn(box.dataset.tooLong);
   isAtEnd = true;
-  warn("");
   // sent again after a failure, the same words have the same ticket: they are heard once
-  const said = unheard.find((other) => other.text === text) ?? saying(text);
-  unheard = [...unheard.filter((other) => other !== said && isRead(other)), said];
-  restored = null;
-  say(said);
-  if (isRead(said)) write(""); // longer words stay here unless they are heard after all
+  const said = unheard.find((other) => other.text === text) ?? { text, ticket: uuid(), at: Date.now(), who };
+  unheard = [...unheard.filter((other) => other !== said), said];
+  said.isSentAnew = false;
+  bring(said);
+  boxed = said;
+  if (lost.textContent === lost.dataset.text) return; // it stays until it is heard
+  warn("");
+  if (isRead(text)) unbox();
+}
+
+function bring(said) {
+  say(said.text, said.ticket);
+  if (isRead(said.text)) setTimeout(lookAfter, HEARD_WITHIN_MS, said);
+}
+
+function unbox() {
+  boxed = null;
+  write("");
 }
 
 function restore() {
   if (!unheard.length || box.value) return;
-  restored = unheard.at(-1);
-  write(restored.text);
+  boxed = unheard.at(-1);
+  write(boxed.text);
 }
 
-// The page may have lost its connection without being told: it is loaded anew, once.
+// The connection may be gone without a word: the page is loaded anew, once.
 function lookAfter(said) {
   if (!unheard.includes(said)) return;
-  if (said.isSentAnew) {
-    warn(lost.dataset.text);
-    restore();
-  } else {
-    said.isSentAnew = true;
-    fetch("/favicon.svg", { cache: "no-store" }).then(
-      () => location.reload(),
-      () => {}, // Gradio waits for the connection
-    );
-  }
+  warn(lost.dataset.text);
+  restore();
+  if (said.isSentAnew) return;
+  for (const each of unheard) each.isSentAnew = true;
+  loadAnew();
+}
+
+function loadAnew() {
+  fetch("/favicon.svg", { cache: "no-store", signal: AbortSignal.timeout(HEARD_WITHIN_MS) })
+    .then(({ ok }) => ok || Promise.reject())
+    .then(() => location.reload())
+    .catch(() => setTimeout(loadAnew, LOOK_AGAIN_MS));
 }
 
 function settle(heard) {
   const arrived = unheard.filter(({ ticket }) => heard.includes(ticket));
   if (!arrived.length) return;
   unheard = unheard.filter((said) => !arrived.includes(said));
-  if (arrived.some(({ text }) => text === box.value)) write("");
+  if (arrived.includes(boxed)) unbox();
   warn("");
+  bringNext();
 }
 
+// What is old, or was said as somebody else, stays in the box; so does a command, which might be obeyed twice.
 function sendAnew() {
-  const isOld = ({ at }) => Date.now() - at > SENT_ANEW_WITHIN_MS;
-  for (const said of unheard.filter(isOld)) if (!box.value) write(said.text);
-  unheard = unheard.filter((said) => !isOld(said));
-  unheard.filter(isRead).forEach(say);
+  const stays = (said) =>
+    Date.now() - said.at > SENT_ANEW_WITHIN_MS || (said.who && said.who !== who) || said.text.trim().startsWith("/");
+  const back = unheard.filter((said) => said !== boxed && stays(said)).map(({ text }) => text);
+  if (back.length) write([...back, box.value].filter(Boolean).join("\n"));
+  unheard = unheard.filter((said) => !stays(said));
+  for (const said of unheard) said.isDue = true;
+  bringNext();
+}
+
+// one after the other, which keeps their order
+function bringNext() {
+  const next = unheard.find((said) => said.isDue);
+  if (!next) return;
+  next.isDue = false;
+  bring(next);
 }
 
 form.addEventListener("submit", (event) => {
@@ -107,8 +130,8 @@ box.addEventListener("keydown", (event) => {
 });
 box.addEventListener("input", () => {
   fit();
-  unheard = unheard.filter((said) => said !== restored); // put otherwise, it is not sent as it was
-  restored = null;
+  unheard = unheard.filter((said) => said !== boxed); // put otherwise, it is not sent as it was
+  boxed = null;
 });
 
 document.addEventListener("click", (event) => {
@@ -116,7 +139,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   if (button.dataset.say) {
     isAtEnd = true;
-    say(saying(button.dataset.say));
+    say(button.dataset.say);
     if (talk.contains(button)) box.focus(); // it is about to vanish
     else if (matchMedia("(max-width: 899px)").matches) toggle(document.querySelector("[data-toggle]"), false);
   } else if (button.dataset.write) {
@@ -156,6 +179,10 @@ new MutationObserver(() => {
     tabs.postMessage(who);
     sendAnew();
   }
+  if (shown?.hasAttribute("data-left") && !isLeft) {
+    isLeft = true;
+    setTimeout(loadAnew, LOOK_AGAIN_MS);
+  }
   if (isAtEnd) talk.scrollTop = talk.scrollHeight;
 }).observe(talk, { childList: true, subtree: true, characterData: true, attributes: true });
 
@@ -183,6 +210,7 @@ sessionStorage.removeItem(KEPT);
 if (kept) {
   unheard = kept.unheard;
   box.value = kept.draft;
+  boxed = unheard.find(({ text }) => text === kept.draft) ?? null;
   fit();
 }
 document.documentElement.lang = form.dataset.language; // Gradio puts the browser's there

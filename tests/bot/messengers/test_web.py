@@ -22,12 +22,11 @@ from bot.messengers.web.visitors import account_of
 from bot.safety.assess import assess
 from bot.safety.replies import words as crisis_words
 from tests.fakes import SayingResponder
-from tests.web_door import HeldResponder, Place, web_strings
+from tests.web_door import ARRIVE, SAY, HeldResponder, Place, event, told, web_strings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KO = web_strings()["ko"]["web"]
-ARRIVE, SAY = 0, 1
 JOIN = "/gradio_api/queue/join"
 HOME = "http://127.0.0.1:8000"
 REMOTE = re.compile(r"""(?:src|href)=["'](?:https?:)?//""")
@@ -61,35 +60,28 @@ class Visitor:
     async def arrive(self) -> str:
         return (await self.http.get("/", follow_redirects=True)).text
 
-    async def say(self, said: str, **event: object) -> str:
+    async def say(self, said: str, **more: object) -> str:
         """Say something and return the last state of the conversation, as HTML."""
-        session = await self.join(SAY, {"text": said, "ticket": str(uuid.uuid4()), **event})
+        session = await self.join(SAY, {"text": said, "ticket": str(uuid.uuid4()), **more})
         await self.told(session)
         return await self.shown()
 
     async def shown(self) -> str:
         """Return the conversation as a page that is opened now shows it, once nothing is being said."""
-        while True:
-            shown = (await self.told(await self.join(ARRIVE)))[0]
-            if 'aria-busy="true"' not in shown:
-                return shown
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while 'aria-busy="true"' in (shown := (await self.told(await self.join(ARRIVE)))[0]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return shown
 
-    async def join(self, event: int, data: object = None) -> str:
+    async def join(self, number: int, data: object = None) -> str:
         session = uuid.uuid4().hex[:10]
-        joined = await self.http.post(f"{self.prefix}{JOIN}", json=asked(event, data, session=session))
+        joined = await self.http.post(f"{self.prefix}{JOIN}", json=event(number, data, session=session))
         assert joined.status_code == 200, joined.text
         return session
 
     async def told(self, session: str) -> list[str]:
-        """Return all that an event shows in the place of the conversation."""
         stream = await self.http.get(f"{self.prefix}/gradio_api/queue/data", params={"session_hash": session})
-        messages = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
-        return [str(said["output"]["data"][0]) for said in messages if "output" in said]
-
-
-def asked(event: int, data: object = None, *, session: str = "s") -> dict[str, object]:
-    return {"data": [], "event_data": data, "fn_index": event, "trigger_id": None, "session_hash": session}
+        return told(stream.text)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -203,6 +195,7 @@ async def test_hosts_are_read_without_their_port() -> None:
         "GET /gradio_api/proxy=http://127.0.0.1/",
         "GET /gradio_api/stream/a/b/c/playlist.m3u8",
         "GET /gradio_api/info",
+        "GET /gradio_api/startup-events",
         "GET /gradio_api/openapi.json",
         "GET /gradio_api/runs",
         "POST /gradio_api/run/say",
@@ -243,7 +236,7 @@ async def test_what_the_page_does_not_need_is_shut(visitor: Visitor, prefix: str
 )
 async def test_other_sites_cannot_speak_for_a_visitor(visitor: Visitor, place: Place, headers: dict[str, str]) -> None:
     await visitor.arrive()
-    consent = asked(SAY, {"text": "/동의 네"})
+    consent = event(SAY, {"text": "/동의 네"})
     assert (await visitor.http.post(JOIN, json=consent, headers=headers)).status_code == 403
     assert _account(visitor) not in place.people.people
 
@@ -251,7 +244,7 @@ async def test_other_sites_cannot_speak_for_a_visitor(visitor: Visitor, place: P
 async def test_the_page_itself_can(visitor: Visitor) -> None:
     await visitor.arrive()
     own = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
-    assert (await visitor.http.post(JOIN, json=asked(SAY, {"text": "안녕하세요"}), headers=own)).status_code == 200
+    assert (await visitor.http.post(JOIN, json=event(SAY, {"text": "안녕하세요"}), headers=own)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -298,7 +291,7 @@ async def test_on_the_english_page_help_is_english(visitor: Visitor) -> None:
 @pytest.mark.parametrize("origin", ["http://[", "null", "", "https://elsewhere.test"])
 async def test_whatever_an_origin_is_nothing_but_ours_gets_in(visitor: Visitor, origin: str) -> None:
     await visitor.arrive()
-    answered = await visitor.http.post(JOIN, json=asked(SAY, {"text": "안녕"}), headers={"Origin": origin})
+    answered = await visitor.http.post(JOIN, json=event(SAY, {"text": "안녕"}), headers={"Origin": origin})
     assert answered.status_code == 403
 
 
