@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Self
 
 from fastapi import FastAPI
 
@@ -89,10 +90,13 @@ class Place:
         responder: Responder,
         hosts: Sequence[str] = (),
         public_url: str | None = None,
+        before: Self | None = None,
     ) -> None:
-        clock = TickingClock()
-        self.people = InMemoryPeople()
-        self.stored = OffTheRecord(now=clock)
+        """`before` is the place of a bot that was stopped, of which the stores are left."""
+        self.clock: TickingClock = before.clock if before else TickingClock()
+        clock = self.clock
+        self.people: InMemoryPeople = before.people if before else InMemoryPeople()
+        self.stored: OffTheRecord = before.stored if before else OffTheRecord(now=clock)
         off_record = OffTheRecord(now=clock)
         self.pencil = Pencil()
         conversation = Counsellor(

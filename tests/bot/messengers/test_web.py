@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.conversation.model import Account
+from bot.conversation.model import Account, Person
 from bot.messengers.web.guard import host_of
 from bot.messengers.web.visitors import account_of
 from bot.safety.assess import assess
@@ -385,6 +385,50 @@ async def test_the_same_ticket_is_heard_once(visitor: Visitor, place: Place) -> 
     assert shown.count("한 번만") == 1
     [turn] = await place.journal.counsel(_account(visitor))
     assert turn.text == "한 번만"
+
+
+async def test_words_sent_anew_to_a_bot_that_was_started_anew_stand_once(
+    visitor: Visitor, place: Place, tmp_path: Path
+) -> None:
+    await visitor.arrive()
+    await visitor.say("/동의 네")
+    ticket = str(uuid.uuid4())
+    await visitor.say("한 번만", ticket=ticket)
+    later = Place(tmp_path, responder=SayingResponder("그러셨군요."), before=place)
+    later.door.open()
+    again = Visitor(later)
+    again.http.cookies = visitor.http.cookies
+
+    shown = await again.say("한 번만", ticket=ticket)
+
+    assert (shown.count("한 번만"), shown.count("그러셨군요.")) == (1, 1)
+    await later.door.drain()
+    later.door.close()
+
+
+async def test_help_is_shown_by_a_page_whose_journal_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, responder=SayingResponder("그러셨군요."))
+    place.door.open()
+    is_back = asyncio.Event()
+    know = place.journal.person
+
+    async def hang(account: Account) -> Person:
+        await is_back.wait()
+        return await know(account)
+
+    monkeypatch.setattr(place.journal, "person", hang)
+    visitor = Visitor(place)
+    await visitor.arrive()
+    await visitor.told(await visitor.join(SAY, {"text": "오늘 죽으려고 해. 유서도 썼어"}))
+
+    async with asyncio.timeout(10):
+        assert "109" in (await visitor.told(await visitor.join(ARRIVE)))[0]
+
+    is_back.set()
+    await place.door.drain()
+    place.door.close()
 
 
 def _account(visitor: Visitor) -> Account:
