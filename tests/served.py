@@ -15,6 +15,8 @@ import pytest
 from tests.command import environment
 
 SECRET = {"MENTOS_KAKAO__SECRET": "secret"}
+WITHOUT_PAGE = {"MENTOS_WEB__ENABLED": "false"}
+"""It takes half of the time to start."""
 
 
 class Served:
@@ -49,7 +51,7 @@ class Served:
 async def serving(home: Path, *arguments: str, under: Sequence[str] = (), **variables: str) -> AsyncIterator[Served]:
     process = await asyncio.create_subprocess_exec(
         *(*under, sys.executable, "-m", "bot", "serve", "--port", "0", *arguments),
-        env=environment(home, **{**SECRET, **variables}),
+        env=environment(home, **{**SECRET, **WITHOUT_PAGE, **variables}),
         cwd=home.parent,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -22,7 +22,8 @@ SAID = [
 async def test_no_connection_leaves_this_machine(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     calls = "trace=connect,sendto,sendmsg,sendmmsg"
-    async with serving(tmp_path / "home", under=("strace", "-f", "-qq", "-e", calls, "-o", str(trace))) as served:
+    under = ("strace", "-f", "-qq", "-e", calls, "-o", str(trace))
+    async with serving(tmp_path / "home", under=under, MENTOS_WEB__ENABLED="true") as served:
         for text in SAID:
             status, reply = await served.kakao(text)
             assert (status, bool(reply)) == (200, True)

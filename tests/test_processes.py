@@ -25,7 +25,6 @@ from tests.storage.examples import MASTER_KEY
 from tests.web_door import ARRIVE, SAY, event, told
 
 ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
-WITHOUT_PAGE = {"MENTOS_WEB__ENABLED": "false"}
 CONTINUE = strings("ko")["kakao"]["continue"]
 YES = strings("ko")["core"]["consent_yes"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
@@ -107,7 +106,7 @@ def _free_ports(count: int) -> list[int]:
 @pytest.fixture
 async def bots(tmp_path: Path, rows: Rows, model: ChatServer) -> AsyncIterator[Bots]:
     async with AsyncExitStack() as stack:
-        yield Bots(stack, tmp_path, {**rows.variables, **WITHOUT_PAGE, "MENTOS_LLM__URL": model.url})
+        yield Bots(stack, tmp_path, {**rows.variables, "MENTOS_LLM__URL": model.url})
 
 
 async def test_a_message_that_two_processes_get_at_once_is_answered_once(

@@ -19,6 +19,7 @@ from tests.chat_server import ChatServer, chat_server
 from tests.command import environment, mentos
 from tests.served import serving
 
+WITH_PAGE = {"MENTOS_WEB__ENABLED": "true"}
 ASSUMED = {"MENTOS_CONSENT__ASSUME": "storage,memory"}
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
 
@@ -36,9 +37,16 @@ def turns(home: Path) -> list[tuple[object, ...]]:
 
 
 async def test_one_line_a_part_says_what_is_on_and_what_switches_the_rest_on(home: Path) -> None:
-    async with serving(home) as served:
+    async with serving(home, **WITH_PAGE) as served:
         said = "\n".join(served.lines)
-    for name in ("MENTOS_LLM__URL", "MENTOS_DATABASE__URL", "MENTOS_DISCORD__TOKEN", "/kakao/skill", "master.key"):
+    for name in (
+        f"{served.url}/",
+        "MENTOS_LLM__URL",
+        "MENTOS_DATABASE__URL",
+        "MENTOS_DISCORD__TOKEN",
+        "/kakao/skill",
+        "master.key",
+    ):
         assert name in said
     assert (home / "master.key").stat().st_mode & 0o777 == 0o600
 
@@ -157,7 +165,7 @@ async def test_a_stranger_to_the_relay_hears_nothing(home: Path) -> None:
 
 async def test_being_told_to_stop_finishes_the_turn_at_hand(home: Path) -> None:
     model = ChatServer(pieces=["한 문장이에요. ", "두 문장이에요."], hold_before=1)
-    async with chat_server(model), serving(home, **ASSUMED, MENTOS_LLM__URL=model.url) as served:
+    async with chat_server(model), serving(home, **ASSUMED, **WITH_PAGE, MENTOS_LLM__URL=model.url) as served:
         answer = asyncio.create_task(served.kakao("요즘 잠이 안 와요"))
         await asyncio.wait_for(model.was_asked.wait(), 30)
         served.process.send_signal(signal.SIGTERM)

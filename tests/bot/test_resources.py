@@ -12,6 +12,7 @@ from bot.backends.scripted.topics import Stage
 from bot.conversation.characters import load
 from bot.conversation.model import Character, EmotionLabel
 from inference_server.korean import morphemes
+from tests.training.likeness import alike
 
 SPOKEN = {"says", "then", "declined", "offers", "opening", "why", "left", "prompt", "hint", *Stage}
 EMOTIONS = re.compile(
@@ -83,10 +84,7 @@ def test_nothing_is_said_that_mentos_never_says(sentences: list[str]) -> None:
 
 
 def test_no_two_sentences_of_the_bank_are_nearly_the_same(sentences: list[str]) -> None:
-    trigrams = {line: {line[i : i + 3] for i in range(len(line) - 2)} for line in set(sentences)}
-
-    for (one, some), (other, more) in itertools.combinations(trigrams.items(), 2):
-        assert len(some & more) <= 0.7 * len(some | more), (one, other)
+    assert alike(sorted(set(sentences)), above=0.7) == []
 
 
 def test_lines_for_an_unread_emotion_name_none(bank: Bank) -> None:

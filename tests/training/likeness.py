@@ -8,17 +8,17 @@ MOST_SHARED = 0.6
 """Jaccard index of character trigrams above which two messages count as one."""
 
 
-def alike(texts: Sequence[str]) -> list[tuple[str, str]]:
+def alike(texts: Sequence[str], *, above: float = MOST_SHARED) -> list[tuple[str, str]]:
     """Return the pairs that are; two that are alike share one of their rarest trigrams (prefix filtering, WWW 2007)."""
     grams = [trigrams(text) for text in texts]
     often = Counter(gram for mine in grams for gram in mine)
     holders: defaultdict[str, list[int]] = defaultdict(list)
     found = []
     for second, mine in enumerate(grams):
-        rarest = sorted(mine, key=lambda gram: (often[gram], gram))[: len(mine) - ceil(MOST_SHARED * len(mine)) + 1]
+        rarest = sorted(mine, key=lambda gram: (often[gram], gram))[: len(mine) - ceil(above * len(mine)) + 1]
         for first in {first for gram in rarest for first in holders[gram]}:
             both = len(mine & grams[first])
-            if both > MOST_SHARED * (len(grams[first]) + len(mine) - both):
+            if both > above * (len(grams[first]) + len(mine) - both):
                 found.append((texts[first], texts[second]))
         for gram in rarest:
             holders[gram].append(second)
