@@ -8,7 +8,7 @@ import io
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import ip_address
@@ -125,7 +125,7 @@ class AtHome:
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
         )
-        self._streams: dict[asyncio.Future[None], tuple[str, str]] = {}
+        self._streams: dict[asyncio.Task[None], tuple[str, str]] = {}
 
     async def watch(self) -> None:
         """Go on looking for the bots, and end the streams of those whose home is another by now."""
@@ -157,11 +157,14 @@ class AtHome:
         if asker and not _header(scope, _HOPPED):
             home, answer = await self._at_home(asker, scope, body, here)
         receive = _again(read, receive)
-        work = _relay(answer, receive, send) if answer else self._app(scope, receive, send)
+
+        async def work(send: Send) -> None:
+            await (_relay(answer, receive, send) if answer else self._app(scope, receive, send))
+
         if asker and asker.is_stream:
-            await self._stream(work, asker.whose, home)
+            await self._stream(work, send, asker.whose, home)
         else:
-            await work
+            await work(send)
 
     async def _at_home(
         self, asker: Asker, scope: Scope, body: bytes, here: str
@@ -208,9 +211,16 @@ class AtHome:
         )
         return await request
 
-    async def _stream(self, work: Awaitable[None], whose: str, home: str) -> None:
+    async def _stream(
+        self, work: Callable[[Send], Coroutine[None, None, None]], send: Send, whose: str, home: str
+    ) -> None:
         """Let a stream go on for as long as its person is at home there, and then break it off."""
-        stream = asyncio.ensure_future(work)
+
+        async def tell(message: Message) -> None:
+            if not stream.cancelling():  # after a last word a page would not know that it was cut
+                await send(message)
+
+        stream = asyncio.create_task(work(tell))
         self._streams[stream] = whose, home
         try:
             await asyncio.wait([stream])

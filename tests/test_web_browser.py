@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 KO = web_strings()["ko"]["web"]
 EN = web_strings()["en"]["web"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
-NOT_HEARD_MS = 11_000
+NOT_HEARD_MS = 12_000
 HOSTILE = (
     '<img src="https://elsewhere.test/x.png" onerror="alert(1)"> ![](https://elsewhere.test/y.png) '
     "<script>alert(2)</script> $$x$$"
@@ -428,8 +428,7 @@ async def test_a_command_is_not_sent_anew_unseen(browser: Browser, tmp_path: Pat
         await visit.say("/새상담")
         await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
         async with back:
-            await expect(visit.page.locator(".lost")).to_have_text("", timeout=30_000)
-            await expect(visit.page.locator(".hello")).to_be_visible()
+            await expect(visit.page.locator(".lost")).to_have_text(KO["back"], timeout=30_000)
             await expect(visit.page.locator("textarea")).to_have_value("/새상담")
             await expect(visit.page.locator(".notice")).to_have_count(0)
 
@@ -447,20 +446,36 @@ async def swallow(route: Route) -> None:
     await route.fulfill(json={"event_id": "0" * 32})
 
 
+async def vanish(visit: Visit, *texts: str) -> None:
+    """Say what is swallowed, and wait until the page has loaded itself anew."""
+    await visit.page.clock.install()
+    await visit.page.route("**/queue/join**", swallow, times=len(texts))
+    for text in texts:
+        async with visit.page.expect_response("**/queue/join**"):
+            await visit.say(text)
+    async with visit.page.expect_event("load"):
+        await visit.page.clock.run_for(NOT_HEARD_MS)
+
+
 async def test_words_that_vanish_without_an_error_are_sent_anew_in_their_order(
     browser: Browser, tmp_path: Path
 ) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with visiting(browser, place) as visit:
-        await visit.page.clock.install()
-        await visit.page.route("**/queue/join**", swallow, times=2)
-        for said in ("하나만 들어 주세요", "둘도 들어 주세요"):
-            async with visit.page.expect_response("**/queue/join**"):
-                await visit.say(said)
-        await visit.page.locator("textarea").fill("그리고")
-        await visit.page.clock.run_for(NOT_HEARD_MS)
+        await vanish(visit, "하나만 들어 주세요", "둘도 들어 주세요")
         await expect(visit.page.locator(".you p")).to_have_text(["하나만 들어 주세요", "둘도 들어 주세요"])
-        await expect(visit.page.locator("textarea")).to_have_value("그리고")
+        await expect(visit.page.locator("textarea")).to_have_value("")
+        await expect(visit.page.locator(".lost")).to_have_text("")
+
+
+async def test_words_are_sent_anew_and_a_command_waits(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await vanish(visit, "/새상담", "안녕하세요")
+        await expect(visit.page.locator(".you p")).to_have_text(["안녕하세요"])
+        await expect(visit.page.locator("textarea")).to_have_value("/새상담")
+        await expect(visit.page.locator(".lost")).to_have_text(KO["back"])
+        await screenshot(visit.page, "desktop-back")
 
 
 async def test_a_page_that_is_never_heard_loads_itself_anew_only_once(browser: Browser, tmp_path: Path) -> None:

@@ -171,10 +171,13 @@ class Desk:
         return [lines[at] for at in sorted(lines)]
 
     def _stands_already(self, exchange: Exchange) -> bool:
-        """Say whether it was sent anew after a restart, and the journal holds it since it was heard first."""
+        """Say whether it was heard by a bot before this one, and sent anew. Help is shown twice rather than not."""
+        if any(part.kind is Kind.CRISIS for part in exchange.parts):
+            return False
         said = " ".join(part.text for part in exchange.parts)
-        replies = {turn.answer.reply if turn.answer else "" for turn in self.turns if turn.text == exchange.words}
-        return said in replies or (not said and bool(replies))
+        here = {other.at for other in self._exchanges}
+        earlier = [turn for turn in self.turns if turn.text == exchange.words and turn.at not in here]
+        return any(said in {"", turn.answer.reply if turn.answer else ""} for turn in earlier)
 
     def _turn_of(self, exchange: Exchange) -> Turn | None:
         return next((turn for turn in self.turns if turn.at == exchange.at), None)

@@ -193,11 +193,10 @@ class WebDoor:
         await asyncio.wait([self._start(self._refresh(desk, account))], timeout=FIRST_SHOWN_S)
         async for is_news in desk.watch(at_least_every=PULSE_S):
             desk.last_seen = self._now()
-            side = view.side(desk, account)
             if self._is_closing:
-                yield view.talk(desk, account, is_left=True), side
+                yield view.talk(desk, account, is_left=True), gr.skip()
                 return
-            yield (view.talk(desk, account), side) if is_news else (gr.skip(), gr.skip())
+            yield (view.talk(desk, account), view.side(desk, account)) if is_news else (gr.skip(), gr.skip())
             for exchange in list(desk.undelivered()):
                 exchange.is_delivered = True
                 self._start(self._conversation.delivered(exchange.message))

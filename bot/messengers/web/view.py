@@ -76,7 +76,8 @@ class View:
 
     def composer(self) -> str:
         return (
-            f'<p class="lost" role="alert" data-text="{self._say("lost")}"></p>'
+            f'<p class="lost" role="alert" data-text="{self._say("lost")}" '
+            f'data-back="{self._say("back")}"></p>'
             f'<form class="composer" data-language="{self._language}">'
             f'<label class="unseen" for="words">{self._say("message")}</label>'
             f'<textarea id="words" rows="1" autocomplete="off" placeholder="{self._say("placeholder")}" '

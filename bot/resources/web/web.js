@@ -6,14 +6,14 @@ const talk = document.getElementById("talk");
 const KEPT = "mentos-kept";
 const READ_AT_MOST = 100000;
 const SENT_AT_MOST = 300000; // more than is read: danger is heard in all of it
-const HEARD_WITHIN_MS = 10000;
+const HEARD_WITHIN_MS = 8000;
 const LOOK_AGAIN_MS = 2000;
 const SENT_ANEW_WITHIN_MS = 600000;
-const tabs = new BroadcastChannel("mentos");
+const tabs = window.BroadcastChannel && new BroadcastChannel("mentos");
 let unheard = []; // what was said, in order, until it is shown to have arrived
 let boxed = null; // the one of them that also stands in the box
 let who = null;
-let isLeft = false;
+let isLoadingAnew = false;
 let isAtEnd = true;
 
 // crypto.randomUUID is missing on plain http
@@ -34,6 +34,8 @@ const warn = (words) => {
   if (lost.textContent !== words) lost.textContent = words;
 };
 
+const isLost = () => lost.textContent === lost.dataset.text;
+
 const write = (text) => {
   box.value = text;
   fit();
@@ -46,12 +48,11 @@ function send() {
   if (text.length > SENT_AT_MOST) return warn(box.dataset.tooLong);
   isAtEnd = true;
   // sent again after a failure, the same words have the same ticket: they are heard once
-  const said = unheard.find((other) => other.text === text) ?? { text, ticket: uuid(), at: Date.now(), who };
-  unheard = [...unheard.filter((other) => other !== said), said];
-  said.isSentAnew = false;
-  bring(said);
-  boxed = said;
-  if (lost.textContent === lost.dataset.text) return; // it stays until it is heard
+  const twin = unheard.find((other) => other.text === text);
+  boxed = { text, ticket: twin?.ticket ?? uuid(), at: Date.now(), who };
+  unheard = [...unheard.filter((other) => other !== twin), boxed];
+  bring(boxed);
+  if (isLost()) return; // it stays until it is heard
   warn("");
   if (isRead(text)) unbox();
 }
@@ -83,10 +84,14 @@ function lookAfter(said) {
 }
 
 function loadAnew() {
-  fetch("/favicon.svg", { cache: "no-store", signal: AbortSignal.timeout(HEARD_WITHIN_MS) })
-    .then(({ ok }) => ok || Promise.reject())
-    .then(() => location.reload())
-    .catch(() => setTimeout(loadAnew, LOOK_AGAIN_MS));
+  if (isLoadingAnew) return;
+  isLoadingAnew = true;
+  const look = () =>
+    fetch("/favicon.svg", { cache: "no-store", signal: AbortSignal.timeout?.(HEARD_WITHIN_MS) })
+      .then(({ ok }) => ok || Promise.reject())
+      .then(() => location.reload(), lookAgain);
+  const lookAgain = () => setTimeout(look, LOOK_AGAIN_MS);
+  lookAgain();
 }
 
 function settle(heard) {
@@ -94,18 +99,24 @@ function settle(heard) {
   if (!arrived.length) return;
   unheard = unheard.filter((said) => !arrived.includes(said));
   if (arrived.includes(boxed)) unbox();
-  warn("");
+  if (!unheard.length && isLost()) warn("");
   bringNext();
 }
 
-// What is old, or was said as somebody else, stays in the box; so does a command, which might be obeyed twice.
+// What is old, too long, or was said as somebody else, stays in the box; so does a command: it might be obeyed twice.
 function sendAnew() {
+  const isOld = ({ at }) => Date.now() - at > SENT_ANEW_WITHIN_MS;
+  const isAnother = (said) => said.who && said.who !== who;
+  const isCommand = ({ text }) => text.trim().startsWith("/");
   const stays = (said) =>
-    Date.now() - said.at > SENT_ANEW_WITHIN_MS || (said.who && said.who !== who) || said.text.trim().startsWith("/");
-  const back = unheard.filter((said) => said !== boxed && stays(said)).map(({ text }) => text);
-  if (back.length) write([...back, box.value].filter(Boolean).join("\n"));
+    said.isDue && (isOld(said) || isAnother(said) || isCommand(said) || !isRead(said.text));
+  const back = unheard.filter(stays).map(({ text }) => text);
+  if (back.length) {
+    write([...back, unheard.includes(boxed) ? "" : box.value].filter(Boolean).join("\n"));
+    warn(lost.dataset.back);
+    boxed = null;
+  }
   unheard = unheard.filter((said) => !stays(said));
-  for (const said of unheard) said.isDue = true;
   bringNext();
 }
 
@@ -143,6 +154,7 @@ document.addEventListener("click", (event) => {
     if (talk.contains(button)) box.focus(); // it is about to vanish
     else if (matchMedia("(max-width: 899px)").matches) toggle(document.querySelector("[data-toggle]"), false);
   } else if (button.dataset.write) {
+    boxed = null;
     write(button.dataset.write);
   } else {
     toggle(button);
@@ -176,18 +188,15 @@ new MutationObserver(() => {
   settle(shown?.dataset.heard.split(" ") ?? []);
   if (shown && !who) {
     who = shown.dataset.who;
-    tabs.postMessage(who);
+    tabs?.postMessage(who);
     sendAnew();
   }
-  if (shown?.hasAttribute("data-left") && !isLeft) {
-    isLeft = true;
-    setTimeout(loadAnew, LOOK_AGAIN_MS);
-  }
+  if (shown?.hasAttribute("data-left")) loadAnew();
   if (isAtEnd) talk.scrollTop = talk.scrollHeight;
 }).observe(talk, { childList: true, subtree: true, characterData: true, attributes: true });
 
 // In another tab the browser became somebody else's, a guest's perhaps: this one shows and hears the former.
-tabs.addEventListener("message", ({ data }) => {
+tabs?.addEventListener("message", ({ data }) => {
   if (who && data !== who) location.reload();
 });
 
@@ -208,7 +217,7 @@ addEventListener("pagehide", () => {
 const kept = JSON.parse(sessionStorage.getItem(KEPT));
 sessionStorage.removeItem(KEPT);
 if (kept) {
-  unheard = kept.unheard;
+  unheard = kept.unheard.map((said) => ({ ...said, isDue: true }));
   box.value = kept.draft;
   boxed = unheard.find(({ text }) => text === kept.draft) ?? null;
   fit();

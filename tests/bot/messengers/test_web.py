@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.conversation.model import Account, Person
+from bot.conversation.model import Account, Mendable, Person
 from bot.messengers.web.guard import host_of
 from bot.messengers.web.visitors import account_of
 from bot.safety.assess import assess
@@ -402,6 +402,28 @@ async def test_words_sent_anew_to_a_bot_that_was_started_anew_stand_once(
     shown = await again.say("한 번만", ticket=ticket)
 
     assert (shown.count("한 번만"), shown.count("그러셨군요.")) == (1, 1)
+    await later.door.drain()
+    later.door.close()
+
+
+async def test_help_is_shown_each_time_though_the_same_words_were_stored_before(
+    visitor: Visitor, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object, **__: object) -> None:
+        raise Mendable("the database is gone")
+
+    await visitor.arrive()
+    await visitor.say("/동의 네")
+    assert (await visitor.say("나 죽고 싶어")).count('class="crisis"') == 1
+    later = Place(tmp_path, responder=SayingResponder("그러셨군요."), before=place)
+    later.door.open()
+    again = Visitor(later)
+    again.http.cookies = visitor.http.cookies
+    for part in ("hear", "lately"):
+        monkeypatch.setattr(place.stored, part, gone)
+
+    assert (await again.say("나 죽고 싶어")).count('class="crisis"') == 2
+
     await later.door.drain()
     later.door.close()
 
