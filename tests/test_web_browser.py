@@ -30,6 +30,8 @@ from tests.web_door import HeldResponder, Place, web_strings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+expect.set_options(timeout=20_000)
+
 KO = web_strings()["ko"]["web"]
 EN = web_strings()["en"]["web"]
 IN_DANGER = "오늘 죽으려고 해. 유서도 썼어"
@@ -400,7 +402,7 @@ async def test_words_that_the_server_never_heard_arrive_once_it_is_back(
         await expect(visit.page.locator("textarea")).to_have_value(said)
         await screenshot(visit.page, "desktop-lost")
         async with back:
-            await expect(visit.page.locator(".you p")).to_have_text([said], timeout=30_000)  # it loads itself anew
+            await expect(visit.page.locator(".you p")).to_have_text([said])  # it loads itself anew
             answered = visit.page.locator(".crisis" if said == IN_DANGER else ".mentos")
             await expect(answered).to_contain_text("109" if said == IN_DANGER else "그러셨군요.")
             await expect(visit.page.locator(".lost")).to_have_text("")
@@ -417,7 +419,7 @@ async def test_words_put_otherwise_meanwhile_are_not_sent_as_they_were(browser: 
         await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
         await expect(box).to_have_value("엄마에게 서운해요")  # where it can be seen until it has arrived
         async with back:
-            await expect(visit.page.locator(".you p")).to_have_text(["엄마에게 서운해요"], timeout=30_000)
+            await expect(visit.page.locator(".you p")).to_have_text(["엄마에게 서운해요"])
             await visit.reply("그러셨군요.")
             await expect(box).to_have_value("")
 
@@ -428,7 +430,7 @@ async def test_a_command_is_not_sent_anew_unseen(browser: Browser, tmp_path: Pat
         await visit.say("/새상담")
         await expect(visit.page.locator(".lost")).to_have_text(KO["lost"])
         async with back:
-            await expect(visit.page.locator(".lost")).to_have_text(KO["back"], timeout=30_000)
+            await expect(visit.page.locator(".lost")).to_have_text(KO["back"])
             await expect(visit.page.locator("textarea")).to_have_value("/새상담")
             await expect(visit.page.locator(".notice")).to_have_count(0)
 
@@ -523,7 +525,7 @@ async def test_a_tab_from_before_somebody_became_a_guest_is_the_guest_s_too(brow
     async with visiting(browser, place) as visit:
         other = await visit.page.context.new_page()
         await other.goto(f"{visit.url}/guest")
-        await expect(visit.page.locator(".who")).to_contain_text(KO["guest_off"], timeout=30_000)
+        await expect(visit.page.locator(".who")).to_contain_text(KO["guest_off"])
 
         await visit.say("나 오늘 죽으려고 해. 유서도 썼어")
 
