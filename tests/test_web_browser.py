@@ -480,6 +480,18 @@ async def test_words_are_sent_anew_and_a_command_waits(browser: Browser, tmp_pat
         await screenshot(visit.page, "desktop-back")
 
 
+async def test_what_was_said_as_somebody_else_is_not_sent_unseen(browser: Browser, tmp_path: Path) -> None:
+    place = Place(tmp_path, responder=saying("그러셨군요."))
+    async with visiting(browser, place) as visit:
+        await visit.page.route("**/queue/join**", swallow, times=1)
+        async with visit.page.expect_response("**/queue/join**"):
+            await visit.say("손님이 할 말은 아니에요")
+        await visit.open("/guest")
+        await expect(visit.page.locator(".lost")).to_have_text(KO["back"])
+        await expect(visit.page.locator("textarea")).to_have_value("손님이 할 말은 아니에요")
+        await expect(visit.page.locator(".you")).to_have_count(0)
+
+
 async def test_a_page_that_is_never_heard_loads_itself_anew_only_once(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with visiting(browser, place) as visit:
