@@ -246,18 +246,15 @@ class Browser:
 
     async def shown(self, *, by: str, joined: str | None = None) -> str:
         """Return the conversation as a page that is opened now shows it, once everything is said."""
-        async with asyncio.timeout(30):
-            while 'aria-busy="true"' in (shown := await self._first_shown(by, joined or by)):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        return shown
-
-    async def _first_shown(self, by: str, joined: str) -> str:
-        session = await self._join(joined, ARRIVE)
-        async with self.http.stream("GET", f"{by}/gradio_api/queue/data?session_hash={session}") as stream:
+        session = await self._join(joined or by, ARRIVE)
+        async with (
+            asyncio.timeout(30),
+            self.http.stream("GET", f"{by}/gradio_api/queue/data?session_hash={session}") as stream,
+        ):
             async for line in stream.aiter_lines():
-                if shown := told(line):
-                    return shown[0]
-        raise AssertionError("the page showed nothing")
+                if (shown := told(line)) and 'aria-busy="false"' in shown[-1]:
+                    return shown[-1]
+        raise AssertionError("the page was never quiet")
 
     async def _join(self, to: str, number: int, data: object = None) -> str:
         session = uuid.uuid4().hex[:10]

@@ -1,6 +1,5 @@
 """The page in a browser, as people meet it."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -259,24 +258,17 @@ async def test_help_comes_at_once_while_a_reply_is_being_said(browser: Browser, 
         assert await crisis.inner_text() == crisis_words(assess(IN_DANGER))
 
 
-async def test_help_is_shown_while_what_came_before_is_being_stored(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_help_is_shown_while_what_came_before_is_being_stored(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
-    is_back = asyncio.Event()
-
-    async def hang(*_: object, **__: object) -> None:
-        await is_back.wait()
-
+    place.stored.hangs_at = frozenset({"deliver"})
     async with visiting(browser, place) as visit:
         await visit.say("/동의 네")
         await expect(visit.page.locator(".notice")).to_have_count(1)
-        monkeypatch.setattr(place.stored, "deliver", hang)
         await visit.say("안녕하세요")
         await visit.reply("그러셨군요.")
         await visit.say(IN_DANGER)
         await expect(visit.page.locator(".crisis")).to_contain_text("109")
-        is_back.set()
+        place.stored.is_back.set()
 
 
 async def test_two_tabs_are_one_conversation(browser: Browser, tmp_path: Path) -> None:

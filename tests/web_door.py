@@ -4,7 +4,7 @@ import asyncio
 import json
 import struct
 import zlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Self
 from fastapi import FastAPI
 
 from bot.conversation.counsellor import Counsellor
-from bot.conversation.model import Moment, Situation
+from bot.conversation.model import Character, Mendable, Message, Moment, Situation, Turn, UserId
 from bot.conversation.off_record import OffTheRecord
 from bot.conversation.ports import Responder
 from bot.journal.pages import Pages
@@ -31,10 +31,14 @@ def event(number: int, data: object = None, *, session: str = "s") -> dict[str, 
 
 
 def told(stream: str) -> list[str]:
-    """Read from a stream all that an event showed in the place of the conversation."""
+    """Read from a stream all that an event showed in the place of the conversation.
+
+    What follows the first state comes as edits of it, `[action, path, value]`, of which a page of ours is all replaced.
+    """
     messages = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
     assert [said for said in messages if said["msg"] == "process_completed" and not said["success"]] == []
-    return [str(said["output"]["data"][0]) for said in messages if said.get("output", {}).get("data")]
+    shown = [said["output"]["data"][0] for said in messages if said.get("output", {}).get("data")]
+    return [html if isinstance(html, str) else html[-1][-1] for html in shown if html]
 
 
 @cache
@@ -60,6 +64,38 @@ class HeldResponder:
         yield "첫 문장이에요. 그리고 "
         await self.released.wait()
         yield "둘째 문장이에요."
+
+
+class Rows(OffTheRecord):
+    """Fulfils `Counsels` in memory, as a database that can be taken away, or hang at some of what it is asked."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        super().__init__(now=now)
+        self.is_gone = False
+        self.hangs_at: frozenset[str] = frozenset()
+        self.is_back = asyncio.Event()
+
+    async def hear(self, user_id: UserId, message: Message, *, character: Character) -> Turn:
+        await self._reach("hear")
+        return await super().hear(user_id, message, character=character)
+
+    async def recent(self, user_id: UserId, *, limit: int) -> Sequence[Turn]:
+        await self._reach("recent")
+        return await super().recent(user_id, limit=limit)
+
+    async def lately(self, user_id: UserId, *, since: datetime, limit: int) -> Sequence[Turn]:
+        await self._reach("lately")
+        return await super().lately(user_id, since=since, limit=limit)
+
+    async def deliver(self, user_id: UserId, message: Message, *, at: datetime) -> None:
+        await self._reach("deliver")
+        await super().deliver(user_id, message, at=at)
+
+    async def _reach(self, asked: str) -> None:
+        if self.is_gone:
+            raise Mendable("the database is gone")
+        if asked in self.hangs_at:
+            await self.is_back.wait()
 
 
 class Pencil:
@@ -96,7 +132,7 @@ class Place:
         self.clock: TickingClock = before.clock if before else TickingClock()
         clock = self.clock
         self.people: InMemoryPeople = before.people if before else InMemoryPeople()
-        self.stored: OffTheRecord = before.stored if before else OffTheRecord(now=clock)
+        self.stored: Rows = before.stored if before else Rows(now=clock)
         off_record = OffTheRecord(now=clock)
         self.pencil = Pencil()
         conversation = Counsellor(
