@@ -268,6 +268,7 @@ async def test_help_is_shown_while_what_came_before_is_being_stored(browser: Bro
         await visit.reply("그러셨군요.")
         await visit.say(IN_DANGER)
         await expect(visit.page.locator(".crisis")).to_contain_text("109")
+        assert visit.requested.count(f"{visit.url}/") == 1  # it was not loaded anew for that
         place.stored.is_back.set()
 
 
@@ -427,12 +428,12 @@ async def test_a_command_is_not_sent_anew_unseen(browser: Browser, tmp_path: Pat
             await expect(visit.page.locator(".notice")).to_have_count(0)
 
 
-async def test_help_is_shown_by_a_bot_that_was_started_anew_meanwhile(browser: Browser, tmp_path: Path) -> None:
+async def test_an_idle_page_finds_the_bot_that_was_started_anew(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
-    async with away(browser, place) as (visit, back), back:
-        await visit.say(IN_DANGER)  # to a page that waits for nothing
+    async with away(browser, place) as (visit, back), visit.page.expect_event("load") as loaded, back:
+        await loaded.value
+        await visit.say(IN_DANGER)
         await expect(visit.page.locator(".crisis")).to_contain_text("109")
-        await expect(visit.page.locator("textarea")).to_have_value("")
 
 
 async def swallow(route: Route) -> None:
