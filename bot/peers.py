@@ -38,7 +38,7 @@ LONGEST_BODY = 2 << 20
 _ADDRESS = re.compile(r"http://(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 _HOPPED = b"x-mentos-hopped"
 _REQUEST_ID = b"x-request-id"
-_ID = re.compile(rb"[!-~]{1,128}")
+_ID = re.compile(rb"[ -~]{1,128}")
 _OF_ONE_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )  # RFC 9110, section 7.6.1
@@ -178,8 +178,8 @@ class AtHome:
                         break
                     try:
                         return asked, await self._ask(asked, scope, body)
-                    except UnicodeDecodeError:  # aiohttp writes no header that is not UTF-8
-                        break
+                    except UnicodeDecodeError:  # aiohttp writes nothing that is not UTF-8: answered here, for good
+                        return asked, None
                     except (aiohttp.ClientError, OSError) as error:
                         self._pass_over(asked, error)
         except TimeoutError as error:

@@ -105,9 +105,9 @@ class NamedLocks:
             connection = await self._engine.connect()
             self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
             await self._connection.execute(_KEEP)
-            for held in self._held:  # they were free since the connection before broke
-                log.warning("a lock was lost for a while, since its connection to the database broke")
-                await self._connection.scalar(_TAKE, {"name": held})
+            for held in tuple(self._held):  # they were free since the connection before broke
+                is_back = await self._connection.scalar(_TAKE, {"name": held})
+                log.warning("a lock was lost: %s", "it is taken back" if is_back else "another process has it by now")
         return bool(await self._connection.scalar(statement, {"name": name}))
 
     async def _hang_up(self) -> None:

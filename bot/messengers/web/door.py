@@ -228,8 +228,13 @@ class WebDoor:
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("something on the page broke off: %s", type(error).__name__)
 
     async def _answer(self, desk: Desk, exchange: Exchange) -> None:
         """Obey one command after the other, and what is said after a command after it; danger waits for nothing."""
