@@ -7,8 +7,9 @@ import asyncio
 import io
 import logging
 import re
+import socket
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import ip_address
@@ -60,6 +61,11 @@ class Asker:
     """Whether the answer goes on for as long as a page is open, and ends when its person's home is another."""
 
 
+async def _look_up(host: str) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(at[0]) for *_, at in found]
+
+
 class Peers:
     """The bots, this one among them, by the addresses that names have right now.
 
@@ -67,24 +73,25 @@ class Peers:
     or goes only its own people move.
     """
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], *, look_up: Callable[[str], Awaitable[Sequence[str]]] = _look_up) -> None:
         """Raises `BadPeers`."""
         self._names = [_name(url) for url in urls]
+        self._look_up = look_up
         self._addresses: frozenset[str] = frozenset()
         self._rests_until: dict[str, float] = {}
+        self.looked = asyncio.Event()
+        """Whether the names were looked up, found or not: until then nobody's home is known."""
 
     async def look(self) -> None:
         """Look up the names, all or none. Whoever is outside the network is never asked."""
-        loop = asyncio.get_running_loop()
         found: set[str] = set()
-        for host, port in self._names:
-            try:
-                addresses = await loop.getaddrinfo(host, port, type=1)
-            except OSError as error:
-                log.warning("the bots at %s cannot be looked up: %s", host, type(error).__name__)
-                return
-            found |= {_origin(str(at[0]), port) for *_, at in addresses if not ip_address(at[0]).is_global}
-        self._addresses = frozenset(found)
+        try:
+            for host, port in self._names:
+                found |= {_origin(at, port) for at in await self._look_up(host) if not ip_address(at).is_global}
+            self._addresses = frozenset(found)
+        except OSError as error:
+            log.warning("the bots at %s cannot be looked up: %s", host, type(error).__name__)
+        self.looked.set()
 
     def homes_of(self, whose: str) -> Sequence[str]:
         """Return who is to be asked for somebody, their home first."""
@@ -173,6 +180,7 @@ class AtHome:
         asked = ""
         try:
             async with asyncio.timeout(asker.patience_s):
+                await self._peers.looked.wait()
                 for asked in self._peers.homes_of(asker.whose):
                     if asked == here:
                         break
@@ -183,7 +191,8 @@ class AtHome:
                     except (aiohttp.ClientError, OSError) as error:
                         self._pass_over(asked, error)
         except TimeoutError as error:
-            self._pass_over(asked, error)
+            if asked:
+                self._pass_over(asked, error)
         return here, None
 
     def _pass_over(self, peer: str, error: Exception) -> None:
@@ -200,7 +209,7 @@ class AtHome:
         headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
         path = scope["raw_path"].decode("ascii")
         query = scope["query_string"].decode("ascii")
-        request = self._session.request(
+        return await self._session.request(
             scope["method"],
             URL(f"{home}{path}{'?' if query else ''}{query}", encoded=True),
             headers=[(name.decode(), value.decode()) for name, value in [*headers, (_HOPPED, b"1")]],
@@ -209,7 +218,6 @@ class AtHome:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             timeout=_TIMEOUT,
         )
-        return await request
 
     async def _stream(
         self, work: Callable[[Send], Coroutine[None, None, None]], send: Send, whose: str, home: str

@@ -302,22 +302,64 @@ async def test_nobody_outside_the_network_is_ever_asked() -> None:
     assert peers.homes_of("haneul") == ["http://127.0.0.1:8000"]
 
 
-async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Names:
+    """Who stands under any name: told once it `answers`, and not at all while it `is_down`."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.is_down = False
+
+    async def addresses(self, _: str) -> list[str]:
+        await self.answers.wait()
+        if self.is_down:
+            raise socket.gaierror
+        return ["127.0.0.1"]
+
+
+async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(caplog: pytest.LogCaptureFixture) -> None:
+    names = Names()
+    names.answers.set()
+    peers = Peers(["http://bots:8000"], look_up=names.addresses)
+    await peers.look()
+    names.is_down = True
+    await peers.look()
+
+    assert peers.homes_of("haneul") == ["http://127.0.0.1:8000"]
+    assert "bots" in caplog.text
+
+
+@pytest.fixture
+async def new(town: Town) -> AsyncIterator[tuple[str, Names]]:
+    """A bot that looks for those of the town for the first time: where it listens, and what tells it who they are."""
+    names = Names()
+    async with AsyncExitStack() as stack:
+        on = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        door = AtHome(Bot().app, peers=Peers(town.urls, look_up=names.addresses), asker=of)
+        stack.push_async_callback(door.close)
+        await stack.enter_async_context(listening(door, on))
+        looking = asyncio.create_task(door.watch())
+        stack.callback(looking.cancel)
+        yield f"http://127.0.0.1:{on.getsockname()[1]}", names
+
+
+async def test_a_request_waits_until_its_home_is_known(
+    town: Town, new: tuple[str, Names], outsider: aiohttp.ClientSession
 ) -> None:
-    peers = Peers(["http://localhost:8000"])
-    await peers.look()
-    found = peers.homes_of("haneul")
+    url, names = new
+    asked = asyncio.create_task(outsider.get(f"{url}/", headers={"X-Whose": town.at_home_in(1)}))
+    await asyncio.sleep(0.1)
+    names.answers.set()
 
-    async def nobody(*_: object, **__: object) -> None:
-        raise socket.gaierror
+    assert (await (await asked).json())["port"] == town.ports[1]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody)
-    await peers.look()
 
-    assert found
-    assert peers.homes_of("haneul") == found
-    assert "localhost" in caplog.text
+async def test_a_request_whose_home_stays_unknown_is_answered_where_it_arrives(
+    town: Town, new: tuple[str, Names], outsider: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, _ = new
+    async with outsider.get(f"{url}/", headers={"X-Whose": town.at_home_in(1)}) as response:
+        assert f":{(await response.json())['port']}" in url
+    assert "does not answer" not in caplog.text
 
 
 @pytest.mark.parametrize(
