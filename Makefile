@@ -12,7 +12,7 @@ chat: $(VENV)/.installed
 	@$(BIN)/mentos chat
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 test-models: $(VENV)-models/.installed
 	@OMP_NUM_THREADS=1 $(VENV)-models/bin/python -m pytest tests/models

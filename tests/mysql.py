@@ -25,8 +25,6 @@ HOW_TO_GET_THEM = (
     "to a server on which that user may create databases"
 )
 
-_not_run: set[str] = set()
-
 
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[str | None]:
@@ -41,20 +39,20 @@ def mysql_server() -> Iterator[str | None]:
 
 
 @contextmanager
-def mortal_mysql(asked_by: pytest.FixtureRequest) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def mortal_mysql() -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """Give the URL and the process of a server of one's own, to be stopped or killed; skip where there is no binary."""
     mariadbd = shutil.which("mariadbd", path=WHERE_SERVERS_LIE)
     if mariadbd is None:
-        _skip(asked_by)
+        _skip()
     with private_server(mariadbd) as server:
         yield server
 
 
 @asynccontextmanager
-async def fresh_mysql(server: str | None, asked_by: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """Give the URL of an empty database, dropped afterwards; skip the asking test, loudly, where there is no server."""
+async def fresh_mysql(server: str | None) -> AsyncIterator[str]:
+    """Give the URL of an empty database, dropped afterwards; skip where there is no server."""
     if server is None:
-        _skip(asked_by)
+        _skip()
     name = f"mentos_test_{uuid.uuid4().hex}"
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     try:
@@ -68,15 +66,9 @@ async def fresh_mysql(server: str | None, asked_by: pytest.FixtureRequest) -> As
         await engine.dispose()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _not_run:
-        terminalreporter.write_line(f"WARNING: {len(_not_run)} MySQL tests did NOT run: {HOW_TO_GET_THEM}.", red=True)
-
-
-def _skip(asked_by: pytest.FixtureRequest) -> NoReturn:
+def _skip() -> NoReturn:
     if os.environ.get("MENTOS_REQUIRE_MYSQL") == "1":
         pytest.fail(HOW_TO_GET_THEM)
-    _not_run.add(asked_by.node.nodeid)
     pytest.skip(HOW_TO_GET_THEM)
 
 

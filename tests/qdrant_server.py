@@ -222,29 +222,10 @@ async def qdrant_server(folder: Path) -> AsyncIterator[QdrantServer]:
         await server.stop()
 
 
-class _NotRun:
-    """Says at the end of the run what was not asked of a real server."""
-
-    def __init__(self) -> None:
-        self.tests: set[str] = set()
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.tests:
-            terminalreporter.write_line(
-                f"WARNING: {len(self.tests)} tests did NOT run against a real Qdrant server: {HOW_TO_GET_ONE}.",
-                red=True,
-            )
-
-
-def real_qdrant(asked_by: pytest.FixtureRequest) -> str:
-    """Give the URL of the server at `MENTOS_TEST_QDRANT_URL`; skip the asking test, loudly, where it is not set."""
+def real_qdrant() -> str:
+    """Give the URL of the server at `MENTOS_TEST_QDRANT_URL`; skip where it is not set."""
     if url := os.environ.get("MENTOS_TEST_QDRANT_URL"):
         return url
-    plugins = asked_by.config.pluginmanager
-    not_run = plugins.get_plugin("qdrant-not-run") or _NotRun()
-    if not plugins.is_registered(not_run):
-        plugins.register(not_run, "qdrant-not-run")
-    not_run.tests.add(asked_by.node.nodeid)
     pytest.skip(HOW_TO_GET_ONE)
 
 

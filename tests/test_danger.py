@@ -31,8 +31,8 @@ Process = subprocess.Popen[bytes]
 
 
 @pytest.fixture
-def mysql(request: pytest.FixtureRequest) -> Iterator[tuple[str, Process]]:
-    with mortal_mysql(request) as server:
+def mysql() -> Iterator[tuple[str, Process]]:
+    with mortal_mysql() as server:
         yield server
 
 

@@ -41,7 +41,7 @@ async def mentos(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         chosen: dict[str, Any] = {"home": tmp_path, "consent": {"assume": "storage,memory"}}
         if request.param == "mysql":
             server = request.getfixturevalue("mysql_server")
-            chosen["database"] = {"url": await stack.enter_async_context(fresh_mysql(server, request))}
+            chosen["database"] = {"url": await stack.enter_async_context(fresh_mysql(server))}
         yield await stack.enter_async_context(open_mentos(Settings.model_validate(chosen)))
 
 

@@ -60,9 +60,8 @@ class Rows:
 
 
 @pytest.fixture
-async def rows(request: pytest.FixtureRequest) -> AsyncIterator[Rows]:
-    server = request.getfixturevalue("mysql_server")
-    async with fresh_mysql(server, request) as url, fresh_mysql(server, request) as keys:
+async def rows(mysql_server: str | None) -> AsyncIterator[Rows]:
+    async with fresh_mysql(mysql_server) as url, fresh_mysql(mysql_server) as keys:
         yield Rows(url, keys)
 
 

@@ -42,8 +42,8 @@ HOSTILE = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
-    async with a_browser(request) as found:
+async def browser() -> AsyncIterator[Browser]:
+    async with a_browser() as found:
         yield found
 
 

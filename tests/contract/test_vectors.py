@@ -37,7 +37,7 @@ async def open_vectors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
                 server = await stack.enter_async_context(qdrant_server(tmp_path))
                 vectors = await connected(server.url, dense_size=dense_size, fusion=fusion)
             else:
-                url, name = real_qdrant(request), f"mentos_test_{uuid.uuid4().hex}"
+                url, name = real_qdrant(), f"mentos_test_{uuid.uuid4().hex}"
                 vectors = await connected(url, dense_size=dense_size, fusion=fusion, collection=name)
                 stack.push_async_callback(_drop, url, f"{name}_{dense_size or 'sparse'}")
             stack.push_async_callback(vectors.close)

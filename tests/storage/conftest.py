@@ -53,7 +53,7 @@ async def place_on(engine: str, request: pytest.FixtureRequest) -> AsyncIterator
         yield Place(f"sqlite:///{folder / 'rows.sqlite3'}", f"sqlite:///{folder / 'keys.sqlite3'}")
     else:
         server = request.getfixturevalue("mysql_server")
-        async with fresh_mysql(server, request) as rows, fresh_mysql(server, request) as keys:
+        async with fresh_mysql(server) as rows, fresh_mysql(server) as keys:
             yield Place(rows, keys)
 
 

@@ -410,10 +410,8 @@ def kill_all_but(connection: Connection) -> None:
             connection.execute(text(f"KILL {int(id_)}"))
 
 
-async def test_where_no_lock_can_be_asked_for_work_goes_ahead(
-    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> None:
-    with mortal_mysql(request) as (url, process):
+async def test_where_no_lock_can_be_asked_for_work_goes_ahead(caplog: pytest.LogCaptureFixture) -> None:
+    with mortal_mysql() as (url, process):
         database = open_database(url)
         process.kill()
         process.wait()
