@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
 from sqlalchemy import TextClause, text
@@ -19,10 +19,11 @@ PATIENCE_S = 50
 """How long a lock is waited for: longer than a reply takes, and less than the minute that KakaoTalk waits for one."""
 
 ORPHANED_S = 60
-"""How long the server keeps the locks of a machine that is gone without a word, and of one that is silent."""
+"""How long the server keeps the locks of a machine that is gone without a word."""
 
-_KEEP = text(f"SET SESSION wait_timeout = {ORPHANED_S}")
+_KEEP = text("SET SESSION wait_timeout = :seconds")
 _TAKE = text("SELECT GET_LOCK(:name, 0)")
+_LOOK = text("SELECT IS_USED_LOCK(:name)")
 _LET_GO = text("SELECT RELEASE_LOCK(:name)")
 
 
@@ -34,8 +35,9 @@ class NamedLocks:
     kept apart.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, orphaned_s: int = ORPHANED_S) -> None:
         self._engine = engine
+        self._orphaned_s = orphaned_s
         self._connection: AsyncConnection | None = None
         self._speaking = asyncio.Lock()
         self._asked: set[asyncio.Task[bool]] = set()
@@ -56,7 +58,11 @@ class NamedLocks:
                     self._held.add(name)
             except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("other processes were not kept out: %s", type(error).__name__)
-            yield
+            staying = asyncio.create_task(self._stay(name))
+            try:
+                yield
+            finally:
+                staying.cancel()
         finally:  # of a lock that is not ours this is no more than a question
             self._held.discard(name)
             self._let_go_at = {each: at for each, at in self._let_go_at.items() if monotonic() - at < 2 * ASK_EVERY_S}
@@ -73,6 +79,13 @@ class NamedLocks:
             if await asyncio.shield(self._start(self._ask(_TAKE, name))):
                 return
             await asyncio.sleep(ASK_EVERY_S)
+
+    async def _stay(self, name: str) -> None:
+        """Never be silent for so long that the server takes this machine for gone."""
+        while True:
+            await asyncio.sleep(self._orphaned_s / 3)
+            with suppress(SQLAlchemyError):
+                await asyncio.shield(self._start(self._ask(_LOOK, name)))
 
     def _start(self, work: Coroutine[None, None, bool]) -> asyncio.Task[bool]:
         """Begin what must be finished whoever is cancelled: half an answer left unread spoils a connection."""
@@ -104,7 +117,7 @@ class NamedLocks:
         if self._connection is None:
             connection = await self._engine.connect()
             self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await self._connection.execute(_KEEP)
+            await self._connection.execute(_KEEP, {"seconds": self._orphaned_s})
             for held in tuple(self._held):  # they were free since the connection before broke
                 is_back = await self._connection.scalar(_TAKE, {"name": held})
                 log.warning("a lock was lost: %s", "it is taken back" if is_back else "another process has it by now")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from storage.database import Database, DatabaseUnreachable, open_database
+from storage.named_locks import NamedLocks
 from storage.schema import migrate
 from storage.tables import account, character
 from tests.mysql import mortal_mysql
@@ -349,6 +351,18 @@ async def test_a_process_that_dies_keeps_nobody_waiting(mysql: Database, mysql_p
     assert await is_free(mysql)
     watched.may_end.set()
     await holding
+
+
+async def test_a_lock_is_held_for_as_long_as_the_work_takes_though_nothing_else_is_asked(
+    other: Database, mysql_place: Place
+) -> None:
+    engine = create_async_engine(mysql_place.rows, hide_parameters=True)
+    locks = NamedLocks(engine, orphaned_s=3)
+    async with locks.hold("reply"):
+        await asyncio.sleep(5)
+        assert await other.read(lambda c: c.scalar(text("SELECT IS_USED_LOCK('reply') IS NOT NULL")))
+    await locks.close()
+    await engine.dispose()
 
 
 async def test_a_lock_outlives_no_connection_and_is_taken_again_on_a_new_one(mysql: Database, other: Database) -> None:
