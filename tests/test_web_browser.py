@@ -336,6 +336,24 @@ async def test_a_phone_shows_all_of_it_without_sideways_scrolling(browser: Brows
             await expect(visit.page.locator(selector)).to_be_in_viewport(ratio=1)
 
 
+DRAWN_TWICE = """async (label) => {
+    await document.fonts.ready;
+    const width = () => label.getBoundingClientRect().width;
+    const first = width();
+    label.style.letterSpacing = "1px";
+    const wide = width();
+    label.style.letterSpacing = "";
+    return [first, width(), wide];
+}"""
+
+
+async def test_words_drawn_before_their_font_came_are_drawn_anew(browser: Browser, tmp_path: Path) -> None:
+    """Korean words in a browser that has no font for them: an English one, on a machine that has none either."""
+    async with visiting(browser, Place(tmp_path, responder=saying("네.")), locale="en-US") as visit:
+        first, second, wide = await visit.page.locator("#hotlines .urgent").evaluate(DRAWN_TWICE)
+        assert first == second < wide
+
+
 async def test_english_is_a_click_away_and_remembered(browser: Browser, tmp_path: Path) -> None:
     place = Place(tmp_path, responder=saying("그러셨군요."))
     async with visiting(browser, place) as visit:

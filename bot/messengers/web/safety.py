@@ -6,7 +6,7 @@ from bot.resources import toml
 
 _STYLE = (
     "@font-face{font-family:'Mentos fallback';src:url('/font.ttf');unicode-range:U+1100-11FF,U+3130-318F,U+AC00-D7FF}"
-    "body{font:1.05rem/1.7 system-ui,'Apple SD Gothic Neo','Noto Sans KR','Mentos fallback',sans-serif;"
+    "body{font:1.05rem/1.7 'Apple SD Gothic Neo','Noto Sans KR','Malgun Gothic','Mentos fallback',system-ui,sans-serif;"
     "max-width:42rem;margin:2rem auto;padding:0 1.2rem;color-scheme:light dark}"
     "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}"
     "li{margin:.35rem 0}a{color:inherit}small{opacity:.75}nav{text-align:right}"
