@@ -7,6 +7,7 @@ import base64
 import binascii
 import os
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -55,10 +56,10 @@ class KeyStore:
         Raises `WrongMasterKey` before anything is written, `NewerSchema` and `DatabaseUnreachable`.
         """
         master = AESGCM(master_key)
-        check = await database.read(_find_check)
-        if check is None:
+        while (check := await database.read(_find_check)) is None:
             await migrate(database, KEYS)
-            check = await database.write(lambda connection: _leave_check(connection, master))
+            with suppress(IntegrityError):  # left by another process meanwhile: that one counts
+                await database.write(lambda connection: _leave_check(connection, master), idempotent=True)
         try:
             decrypt(master, check, place=_CHECK_PLACE)
         except Unreadable:
@@ -147,13 +148,10 @@ def _find_check(connection: Connection) -> bytes | None:
     return connection.scalar(select(master_key.c.check_value))
 
 
-def _leave_check(connection: Connection, master: AESGCM) -> bytes:
-    """Return the value by which this master key is known again; another process may have left one meanwhile."""
-    check = _find_check(connection)
-    if check is None:
-        check = encrypt(master, _CHECK, place=_CHECK_PLACE)
-        connection.execute(insert(master_key), {"master_key_id": 1, "check_value": check})
-    return check
+def _leave_check(connection: Connection, master: AESGCM) -> None:
+    """Leave the value by which this master key is known again."""
+    check = encrypt(master, _CHECK, place=_CHECK_PLACE)
+    connection.execute(insert(master_key), {"master_key_id": 1, "check_value": check})
 
 
 def _place_of(user_id: UserId) -> str:

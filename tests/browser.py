@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
 
 from bot.messengers.web.door import WebDoor
+from tests.ports import free_port
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CLOSED = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -48,7 +49,7 @@ async def served(door: WebDoor, app: FastAPI, *, port: int = 0) -> AsyncIterator
     door.open()
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
+        listening.bind(("127.0.0.1", port or free_port()))
         port = listening.getsockname()[1]
         config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.ports import free_port
+
 TGI_INFO = {
     "model_id": "tiny",
     "max_concurrent_requests": 128,
@@ -135,7 +137,7 @@ async def chat_server(server: ChatServer, *, port: int = 0) -> AsyncIterator[Cha
     app.router.add_get("/v1/models", server.get_models)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
+    site = web.TCPSite(runner, "127.0.0.1", port or free_port(), reuse_address=True)
     await site.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

@@ -14,6 +14,7 @@ from inference_server.app import app_of
 from inference_server.batching import Batcher
 from inference_server.emotion import LABELS, Ranking
 from inference_server.engines import About, Embedding, Engines
+from tests.ports import free_port
 
 GLAD = Ranking(((LABELS[0], 0.9), *((label, 0.01) for label in LABELS[1:])), is_confident=True)
 STYLES = ("선비", "나루토")
@@ -133,7 +134,7 @@ async def served(at_work: Engines, *, port: int = 0) -> AsyncIterator[str]:
     """The real application of the inference server in this loop, at the address that is returned."""
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
+        listening.bind(("127.0.0.1", port or free_port()))
         server = uvicorn.Server(uvicorn.Config(app_of(at_work), lifespan="off", log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody

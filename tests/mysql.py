@@ -18,6 +18,8 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from tests.ports import free_port
+
 WHERE_SERVERS_LIE = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
 SECONDS_TO_START = 60
 HOW_TO_GET_THEM = (
@@ -77,7 +79,7 @@ def private_server(mariadbd: str) -> Iterator[tuple[str, "subprocess.Popen[bytes
     folder = Path(tempfile.mkdtemp(prefix="mentos-mysql-"))  # short: a socket's path has at most 107 bytes
     try:
         _install(folder)
-        port = _free_port()
+        port = free_port()
         server = subprocess.Popen(
             [
                 mariadbd,
@@ -125,12 +127,6 @@ def _install(folder: Path) -> None:
         check=True,
         capture_output=True,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(server: "subprocess.Popen[bytes]", port: int, *, log: Path) -> None:

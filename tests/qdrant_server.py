@@ -18,6 +18,7 @@ from qdrant_client import models
 
 from storage.vectors import VectorsUnreachable
 from storage.vectors_server import ServerVectors
+from tests.ports import free_port
 
 HOW_TO_GET_ONE = (
     "no Qdrant server here. Set MENTOS_TEST_QDRANT_URL=http://host:6333 to one where collections may be made"
@@ -41,16 +42,15 @@ class QdrantServer:
         self._asked = asyncio.Condition()
         self._shards: dict[str, edge.EdgeShard] = {}
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = free_port()
 
     async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
+        """Listen, on the same port each time."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self._port}"
 
     async def stop(self) -> None:

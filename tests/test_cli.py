@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from bot.conversation.model import EmotionLabel
 from tests.command import environment, mentos
+from tests.ports import free_port
 
 ODD_LINES = [
     "요즘 잠이 안 와요",
@@ -278,9 +278,7 @@ class TestMistakes:
         assert "very secret" not in one_sentence(mentos("chat", home=home, stdin=b"hi\n", **variables))
 
     def test_an_unreachable_mysql_is_one_sentence_without_the_password(self, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         url = f"mysql+asyncmy://mentos:pa55word@127.0.0.1:{port}/mentos"
         result = mentos("chat", home=home, stdin=b"hi\n", MENTOS_CONSENT__ASSUME="storage", MENTOS_DATABASE__URL=url)
         said = one_sentence(result)

@@ -268,11 +268,6 @@ async def test_what_is_too_long_is_left_to_whoever_got_it_and_loses_nothing(
     assert len(got["body"]) == len(body)
 
 
-def port_of_nobody() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 async def test_when_a_bot_comes_only_its_own_people_move() -> None:
     three = [f"http://127.0.0.{number}:8000" for number in (1, 2, 3)]
     before, after = Peers(three[:2]), Peers(three)

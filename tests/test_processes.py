@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import signal
-import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from bot.resources import strings
 from storage.database import open_database
 from tests.chat_server import ChatServer, chat_server
 from tests.mysql import fresh_mysql
+from tests.ports import free_port
 from tests.served import Served, serving
 from tests.storage.examples import MASTER_KEY
 from tests.web_door import ARRIVE, SAY, event, told
@@ -85,21 +85,13 @@ class Bots:
         return await self._stack.enter_async_context(served)
 
     async def start_peers(self, **variables: str) -> list[Served]:
-        ports = _free_ports(2)
+        ports = [free_port() for _ in range(2)]
         peers = ",".join(f"http://127.0.0.1:{port}" for port in ports)
         started = (self.start("--port", str(port), MENTOS_PEERS=peers, **variables) for port in ports)
         return list(await asyncio.gather(*started))
 
     async def start_two(self) -> list[Served]:
         return list(await asyncio.gather(*(self.start(**ASSUMED) for _ in range(2))))
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 @pytest.fixture

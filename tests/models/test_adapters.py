@@ -6,7 +6,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -26,6 +25,7 @@ from bot.conversation.model import Account, Emotion, EmotionLabel, Kind, Situati
 from bot.settings import Settings
 from tests.fakes import character, message
 from tests.models.adapters import ADAPTERS, BASE, RANK
+from tests.ports import free_port
 
 HOW_TO_GET_IT = (
     "MENTOS_TEST_VLLM names no virtual environment with the program vllm: `make test-adapters` makes one and asks it"
@@ -83,9 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @contextmanager
 def _serving(vllm: Path, folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     url = f"http://127.0.0.1:{port}"
     command = [vllm, "serve", folder / "model", "--served-model-name", NAME, "--host", "127.0.0.1", "--port", port]
     command += ["--dtype", "float32", "--max-model-len", "4096", "--enforce-eager"]

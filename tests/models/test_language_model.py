@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from bot.conversation.model import Account, Kind
 from bot.settings import Settings
 from tests.fakes import message
 from tests.models.llama import ANSWER, save
+from tests.ports import free_port
 
 STARTS_WITHIN_S = 120
 
@@ -71,9 +71,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("llama") / "model"
     save(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = Server(folder, free.getsockname()[1])
+    server = Server(folder, free_port())
     asyncio.run(server.start())
     yield server
     server.kill()

@@ -19,6 +19,7 @@ from storage.keys import (
     parse_master_key,
     read_master_key,
 )
+from storage.schema import KEYS, migrate
 from storage.tables import data_key
 from tests.storage.conftest import Place, Storage, opened
 from tests.storage.examples import FRIEND, JUN, MASTER_KEY, MINA, yes
@@ -98,6 +99,20 @@ async def test_more_people_than_keys_at_hand_are_all_served(storage: Storage) ->
     ]
 
     assert texts == ["안녕"] * 5
+
+
+async def test_a_key_store_that_is_opened_by_several_for_the_first_time_is_one(place: Place) -> None:
+    databases = [open_database(place.keys) for _ in range(8)]
+    await asyncio.gather(*(migrate(each, KEYS) for each in databases))
+
+    stores = await asyncio.gather(*(KeyStore.open(each, master_key=MASTER_KEY) for each in databases))
+
+    await stores[0].create(MINA.user_id)
+    ciphertext = (await stores[0].of(MINA.user_id)).encrypt("안녕", column=COLUMN)
+    for store in stores:
+        assert (await store.of(MINA.user_id)).decrypt(ciphertext, column=COLUMN) == "안녕"
+    for each in databases:
+        await each.close()
 
 
 async def test_a_wrong_master_key_is_refused(place: Place) -> None:

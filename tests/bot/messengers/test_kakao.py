@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from bot.conversation.model import Account, Kind, Message, Part, clean
 from bot.messengers.kakao import KakaoDoor, bubbles, callback_target
+from tests.ports import free_port
 
 STRINGS = {
     "welcome": "안녕하세요, 멘토스예요.",
@@ -628,13 +629,11 @@ async def test_a_redirected_callback_is_not_followed_and_counts_as_failed(callba
 
 
 async def test_an_answer_whose_callback_cannot_be_reached_is_kept() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
     ready = asyncio.Event()
     door = a_door(FakeConversation([ready, Part("늦은 대답이에요.")]), answer_within=SOON)
 
     async with in_process(door) as client:
-        await ask(client, a_call(callbackUrl=f"http://127.0.0.1:{port}/t"))
+        await ask(client, a_call(callbackUrl=f"http://127.0.0.1:{free_port()}/t"))
         ready.set()
         await door.drain()
         answer = await ask(client, a_call("이어서 듣기"))
