@@ -65,6 +65,7 @@ def _upgrade(connection: Connection, config: Config) -> None:
         raise TimeoutError(f"Another process has been upgrading the database for {_LOCK_SECONDS} s: see what it does.")
     try:
         command.upgrade(config, "head")
+        connection.execute(text("COMMIT"))  # seen by whoever gets the lock next
     finally:
         connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK})
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy.util import await_only
 
 from storage.database import open_database
 from storage.schema import KEYS, ROWS, NewerSchema, Schema, migrate
+from tests.mysql import fresh_mysql
 from tests.storage.conftest import Place, Storage
 from tests.storage.examples import NOON
 
@@ -67,6 +69,22 @@ async def test_processes_that_start_at_once_migrate_once(place: Place) -> None:
 
     for database in databases:
         await database.close()
+
+
+def commit_late(_: Connection) -> None:
+    await_only(asyncio.sleep(0.5))
+
+
+async def test_who_waited_for_another_to_migrate_sees_what_it_did(mysql_server: str | None) -> None:
+    async with fresh_mysql(mysql_server) as url:
+        databases = [open_database(url) for _ in range(2)]
+        event.listen(Engine, "commit", commit_late)
+        try:
+            await asyncio.gather(*(migrate(database) for database in databases))
+        finally:
+            event.remove(Engine, "commit", commit_late)
+        for database in databases:
+            await database.close()
 
 
 async def test_a_newer_schema_is_refused(storage: Storage) -> None:
