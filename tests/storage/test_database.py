@@ -266,6 +266,9 @@ def own_id(connection: Connection) -> int:
     return int(connection.scalars(text("SELECT CONNECTION_ID()")).one())
 
 
+IS_THERE = text("SELECT COUNT(*) FROM information_schema.processlist WHERE id = :line")
+
+
 def kill(connection: Connection, line: int) -> None:
     connection.execute(text(f"KILL {line}"))
 
@@ -358,8 +361,12 @@ async def test_a_lock_is_held_for_as_long_as_the_work_takes_though_nothing_else_
 ) -> None:
     engine = create_async_engine(mysql_place.rows, hide_parameters=True)
     locks = NamedLocks(engine, orphaned_s=3)
-    async with locks.hold("reply"):
-        await asyncio.sleep(5)
+    async with locks.hold("reply"), engine.connect() as silent:
+        await silent.execute(text("SET SESSION wait_timeout = 3"))
+        silent_one = await silent.run_sync(own_id)
+        while await other.read(lambda c: c.scalar(IS_THERE, {"line": silent_one})):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+        await silent.invalidate()
         assert await other.read(lambda c: c.scalar(text("SELECT IS_USED_LOCK('reply') IS NOT NULL")))
     await locks.close()
     await engine.dispose()
