@@ -18,7 +18,7 @@ test-models: $(VENV)-models/.installed
 	@OMP_NUM_THREADS=1 $(VENV)-models/bin/python -m pytest tests/models
 
 test-adapters: $(VENV)/.installed-dev $(VENV)-vllm/.installed
-	@MENTOS_TEST_VLLM=$(VENV)-vllm $(BIN)/python -m pytest -rs tests/models/test_adapters.py
+	@MENTOS_TEST_VLLM=$(VENV)-vllm $(BIN)/python -m pytest tests/models/test_adapters.py
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .

@@ -91,7 +91,8 @@ class Peers:
             self._addresses = frozenset(found)
         except OSError as error:
             log.warning("the bots at %s cannot be looked up: %s", host, type(error).__name__)
-        self.looked.set()
+        finally:
+            self.looked.set()
 
     def homes_of(self, whose: str) -> Sequence[str]:
         """Return who is to be asked for somebody, their home first."""
@@ -178,6 +179,7 @@ class AtHome:
     ) -> tuple[str, aiohttp.ClientResponse | None]:
         """Return who answers and what, nothing where that is this bot."""
         asked = ""
+        is_new = not self._peers.looked.is_set()
         try:
             async with asyncio.timeout(asker.patience_s):
                 await self._peers.looked.wait()
@@ -191,7 +193,7 @@ class AtHome:
                     except (aiohttp.ClientError, OSError) as error:
                         self._pass_over(asked, error)
         except TimeoutError as error:
-            if asked:
+            if not is_new:  # else it was not the bot that was waited for
                 self._pass_over(asked, error)
         return here, None
 

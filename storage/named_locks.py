@@ -50,20 +50,20 @@ class NamedLocks:
 
         Whoever held it last lets a process that asks for it meanwhile go first.
         """
+        staying = None
         try:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await asyncio.sleep(self._let_go_at.get(name, 0) + 2 * ASK_EVERY_S - monotonic())
                     await self._take(name)
                     self._held.add(name)
+                    staying = asyncio.create_task(self._stay(name))
             except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("other processes were not kept out: %s", type(error).__name__)
-            staying = asyncio.create_task(self._stay(name))
-            try:
-                yield
-            finally:
-                staying.cancel()
+            yield
         finally:  # of a lock that is not ours this is no more than a question
+            if staying:
+                staying.cancel()
             self._held.discard(name)
             self._let_go_at = {each: at for each, at in self._let_go_at.items() if monotonic() - at < 2 * ASK_EVERY_S}
             self._let_go_at[name] = monotonic()

@@ -8,8 +8,8 @@ BELOW_WHAT_SYSTEMS_GIVE = range(20_000, 32_768)
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody gets by chance."""
-    for port in random.sample(BELOW_WHAT_SYSTEMS_GIVE, 100):
+    """Return a port of loopback that the system gives nobody by itself."""
+    for port in random.SystemRandom().sample(BELOW_WHAT_SYSTEMS_GIVE, 100):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

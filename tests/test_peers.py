@@ -324,34 +324,39 @@ async def test_who_was_found_is_kept_while_names_cannot_be_looked_up(caplog: pyt
 
 
 @pytest.fixture
-async def new(town: Town) -> AsyncIterator[tuple[str, Names]]:
-    """A bot that looks for those of the town for the first time: where it listens, and what tells it who they are."""
-    names = Names()
+async def new(town: Town) -> AsyncIterator[tuple[str, Names, asyncio.Event]]:
+    """A bot that has not seen the town yet: its address, what tells it of the others, and that it is asked."""
+    names, arrived = Names(), asyncio.Event()
+
+    def arriving(scope: Scope, body: bytes) -> Asker | None:
+        arrived.set()
+        return of(scope, body)
+
     async with AsyncExitStack() as stack:
         on = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        door = AtHome(Bot().app, peers=Peers(town.urls, look_up=names.addresses), asker=of)
+        door = AtHome(Bot().app, peers=Peers(town.urls, look_up=names.addresses), asker=arriving)
         stack.push_async_callback(door.close)
         await stack.enter_async_context(listening(door, on))
         looking = asyncio.create_task(door.watch())
         stack.callback(looking.cancel)
-        yield f"http://127.0.0.1:{on.getsockname()[1]}", names
+        yield f"http://127.0.0.1:{on.getsockname()[1]}", names, arrived
 
 
 async def test_a_request_waits_until_its_home_is_known(
-    town: Town, new: tuple[str, Names], outsider: aiohttp.ClientSession
+    town: Town, new: tuple[str, Names, asyncio.Event], outsider: aiohttp.ClientSession
 ) -> None:
-    url, names = new
+    url, names, arrived = new
     asked = asyncio.create_task(outsider.get(f"{url}/", headers={"X-Whose": town.at_home_in(1)}))
-    await asyncio.sleep(0.1)
+    await arrived.wait()
     names.answers.set()
 
     assert (await (await asked).json())["port"] == town.ports[1]
 
 
 async def test_a_request_whose_home_stays_unknown_is_answered_where_it_arrives(
-    town: Town, new: tuple[str, Names], outsider: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+    town: Town, new: tuple[str, Names, asyncio.Event], outsider: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url, _ = new
+    url, *_ = new
     async with outsider.get(f"{url}/", headers={"X-Whose": town.at_home_in(1)}) as response:
         assert f":{(await response.json())['port']}" in url
     assert "does not answer" not in caplog.text

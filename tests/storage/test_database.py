@@ -2,6 +2,7 @@ import asyncio
 import socket
 import stat
 import traceback
+import uuid
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -279,6 +280,10 @@ def lose(connection: Connection, killer: Database) -> None:
     connection.execute(text("SELECT 1"))
 
 
+REPLY = f"reply {uuid.uuid4()}"
+"""A server's locks are the same to all of its databases, and so to tests that run beside these."""
+
+
 class Watched:
     """Something that two tasks must not do at once, and what was seen of it."""
 
@@ -287,7 +292,7 @@ class Watched:
         self.is_going_on = False
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
-    async def do(self, database: Database, who: str, what: str = "reply") -> None:
+    async def do(self, database: Database, who: str, what: str = REPLY) -> None:
         async with database.alone(what):
             assert not self.is_going_on
             self.is_going_on = True
@@ -299,7 +304,7 @@ class Watched:
                 self.is_going_on = False
 
 
-async def is_free(database: Database, what: str = "reply") -> bool:
+async def is_free(database: Database, what: str = REPLY) -> bool:
     try:
         async with asyncio.timeout(1), database.alone(what):
             return True
@@ -361,13 +366,13 @@ async def test_a_lock_is_held_for_as_long_as_the_work_takes_though_nothing_else_
 ) -> None:
     engine = create_async_engine(mysql_place.rows, hide_parameters=True)
     locks = NamedLocks(engine, orphaned_s=3)
-    async with locks.hold("reply"), engine.connect() as silent:
+    async with locks.hold(REPLY), engine.connect() as silent:
         await silent.execute(text("SET SESSION wait_timeout = 3"))
         silent_one = await silent.run_sync(own_id)
         while await other.read(lambda c: c.scalar(IS_THERE, {"line": silent_one})):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
         await silent.invalidate()
-        assert await other.read(lambda c: c.scalar(text("SELECT IS_USED_LOCK('reply') IS NOT NULL")))
+        assert await other.read(lambda c: c.scalar(text("SELECT IS_USED_LOCK(:name) IS NOT NULL"), {"name": REPLY}))
     await locks.close()
     await engine.dispose()
 
@@ -413,7 +418,7 @@ async def test_who_waits_in_another_process_goes_before_the_next_of_the_same(mys
     await watched.has_begun.wait()
     there = asyncio.create_task(watched.do(other, "there"))
     next_ones = [asyncio.create_task(here(who)) for who in ("second", "third")]
-    assert not await is_free(other, "reply")
+    assert not await is_free(other, REPLY)
     watched.may_end.set()
     await asyncio.gather(first, there, *next_ones)
 
@@ -443,6 +448,6 @@ async def test_where_no_lock_can_be_asked_for_work_goes_ahead(caplog: pytest.Log
 
 async def test_a_file_is_held_by_one_process_and_its_turns_are_nobody_elses(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite3'}")
-    async with database.alone("reply") as has_others:
+    async with database.alone(REPLY) as has_others:
         assert not has_others
     await database.close()
